@@ -1,0 +1,90 @@
+//! The lock that keeps a second process out of a data directory.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+const LOCK_FILE: &str = "replica.lock";
+
+/// Held as long as the process uses the directory; the kernel releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct DirectoryLock {
+    _file: File,
+}
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Another process uses it.
+    #[error("data directory {path} is in use by {}", pid.as_ref().map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")))]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// That process, if it said who it is.
+        pid: Option<u32>,
+    },
+    /// It cannot be made, read or written.
+    #[error("cannot use data directory {path}")]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl DirectoryLock {
+    /// Makes the directory if need be, and takes it.
+    pub(crate) fn take(path: &Path) -> Result<Self, DirectoryError> {
+        let io = |source| DirectoryError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(path).map_err(io)?;
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path.join(LOCK_FILE))
+            .map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let pid = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
+                return Err(DirectoryError::InUse {
+                    path: path.to_owned(),
+                    pid,
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())
+        };
+        write(&mut file).map_err(io)?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_taken_once_and_the_refusal_names_the_holder() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new");
+        let held = DirectoryLock::take(&path).unwrap();
+        let refused = DirectoryLock::take(&path).unwrap_err();
+        assert!(matches!(refused, DirectoryError::InUse { pid: Some(pid), .. } if pid == std::process::id()));
+        assert!(refused.to_string().contains(&format!("process {}", std::process::id())));
+        drop(held);
+        DirectoryLock::take(&path).unwrap();
+    }
+}

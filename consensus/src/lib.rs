@@ -1,0 +1,54 @@
+//! The replicated signing log: what the cluster's attesters sign, and which L1 transactions it sends, agreed before anything leaves.
+//!
+//! [`SigningLog`] is the handle. It runs one replica of a Raft cluster (openraft over RocksDB, mutual TLS between replicas), whose
+//! state machine is the [`ollin_guard::Guard`] beside an [`attempt::AttemptLedger`].
+//!
+//! What holds:
+//!
+//! - a [`Grant`] or an [`AttemptGrant`] exists only after its claim was committed by a quorum, synced to disk there, and applied
+//!   by this very process; it is made from this process's own state and cannot be copied, deserialised or built elsewhere;
+//! - whatever is granted is in the log with its payload, so that the next leader can finish it byte for byte;
+//! - applying an entry is a pure function of the log ([`state::State::apply`]): no clock, randomness, configuration or map order;
+//! - every entry extends a hash chain; replicas compare it in every frame, and one that differs stops (`chain.rs`);
+//! - bytes from disk or network that are damaged, foreign, oversized or of an unknown version change nothing.
+//!
+//! Left to others: computing payloads, deciding which duties to ask for, signing (`ollin-keystore`), sending to L1
+//! (`ollin-publisher`). This is the only crate that knows openraft; no type of it is public, stored or sent.
+
+pub mod attempt;
+pub mod certificates;
+mod chain;
+mod cluster_file;
+pub mod command;
+mod config;
+mod directory;
+mod entry;
+pub mod failpoint;
+mod grant;
+mod halt;
+mod log;
+mod raft;
+mod role;
+mod sealed;
+pub mod state;
+mod store;
+mod transport;
+mod view;
+
+pub use attempt::{
+    AttemptContent, AttemptRefusal, AttemptRequest, Fees, MinedAt, MinedNonce, Outcome, PublisherState, RecordedAttempt,
+};
+pub use cluster_file::{ClusterFile, ClusterFileError, ReplicaAddress};
+pub use config::{ConfigError, ConsensusConfig};
+pub use directory::DirectoryError;
+pub use entry::EntryError;
+pub use grant::{AttemptGrant, Grant};
+pub use log::{
+    AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, OpenError, SigningLog,
+};
+pub use ollin_guard::{Binding, Duty, DutyKind, Phase, Refusal};
+pub use role::{LogIndex, Role, Term};
+pub use sealed::SealError;
+pub use store::StoreError;
+pub use transport::TlsError;
+pub use view::{ClusterView, MemberView};

@@ -1,0 +1,254 @@
+//! The handle of the signing log.
+
+mod attempts;
+mod claim;
+mod create;
+mod error;
+mod open;
+mod propose;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ollin_guard::{Bound, Duty, GuardCommand};
+use ollin_protocol::payload::DutyPayload;
+use ollin_protocol::units::{ReplicaId, SigningRoot, Slot};
+use openraft::async_runtime::WatchReceiver;
+use parking_lot::Mutex;
+use tokio::sync::watch as channel;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster_file::ClusterFile;
+use crate::command::Command;
+use crate::config::ConsensusConfig;
+use crate::raft::Raft;
+use crate::role::{LogIndex, Role, Term};
+use crate::store::{Progress, SharedState, StateMachine};
+use crate::transport::{Client, Shared};
+use crate::view::{ClusterView, MemberView};
+
+pub use claim::ClaimRequest;
+pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, OpenError};
+
+/// How long leadership may take to go over when a leader shuts down.
+const HAND_OVER: Duration = Duration::from_secs(1);
+/// How long the store may take to close.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// One replica of the signing log. Cheap to clone; all clones are the same replica.
+#[derive(Clone)]
+pub struct SigningLog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: ConsensusConfig,
+    cluster: ClusterFile,
+    raft: openraft::Raft<Raft, StateMachine>,
+    state: SharedState,
+    progress: Progress,
+    shared: Shared,
+    client: Client,
+    role: channel::Receiver<Role>,
+    term: channel::Receiver<Term>,
+    /// Numbers this process's proposals.
+    sequence: AtomicU64,
+    /// One more than the latest admissible slot; 0 until it is set.
+    horizon: AtomicU64,
+    stop: CancellationToken,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    closed: channel::Receiver<()>,
+}
+
+/// What a duty is bound to in this replica's applied state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundDuty {
+    /// The root.
+    pub root: SigningRoot,
+    /// The payload; `None` if it was dropped, or imported without one.
+    pub payload: Option<DutyPayload>,
+}
+
+impl SigningLog {
+    /// Sets the latest slot for which claims are admitted: the slot of now + one L1 slot (safety rule R7). Until it is set for the
+    /// first time every claim is [`ClaimError::TooEarly`]. It may be set on every tick; it need not rise.
+    pub fn set_slot_horizon(&self, latest: Slot) {
+        self.inner.horizon.store(latest.get().saturating_add(1), Ordering::Release);
+    }
+
+    /// What `duty` is bound to, as far as this replica has applied the log.
+    pub fn bound(&self, duty: &Duty) -> Option<BoundDuty> {
+        self.inner.state.read().guard().bound(duty).as_ref().map(BoundDuty::from)
+    }
+
+    /// Everything bound in `slot`, as far as this replica has applied the log.
+    pub fn bound_in_slot(&self, slot: Slot) -> Vec<(Duty, BoundDuty)> {
+        let state = self.inner.state.read();
+        state
+            .guard()
+            .bound_in_slot(slot)
+            .map(|(duty, bound)| (*duty, BoundDuty::from(&bound)))
+            .collect()
+    }
+
+    /// Forgets records at or below `slot`, and refuses every claim there; applied as far as the guard's rules allow.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub async fn raise_watermark(&self, slot: Slot, deadline: Instant) -> Result<(), CommandError> {
+        self.command(Command::Guard(GuardCommand::RaiseWatermark { slot }), deadline)
+            .await
+    }
+
+    /// Binds nothing new at or below `slot`.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub async fn raise_floor(&self, slot: Slot, deadline: Instant) -> Result<(), CommandError> {
+        self.command(Command::Guard(GuardCommand::RaiseFloor { slot }), deadline)
+            .await
+    }
+
+    /// Forgets payloads at or below `slot`; applied as far as the guard's rules allow.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub async fn drop_payloads(&self, slot: Slot, deadline: Instant) -> Result<(), CommandError> {
+        self.command(Command::Guard(GuardCommand::DropPayloads { slot }), deadline)
+            .await
+    }
+
+    /// Whether this replica acts. Being `Active` permits work; only a grant permits a signature.
+    pub fn role(&self) -> channel::Receiver<Role> {
+        self.inner.role.clone()
+    }
+
+    /// The last applied index, 0 before the first.
+    pub fn applied(&self) -> channel::Receiver<u64> {
+        self.inner.progress.applied.subscribe()
+    }
+
+    /// This replica's id.
+    pub fn replica(&self) -> ReplicaId {
+        self.inner.config.replica
+    }
+
+    /// What this replica knows of the cluster.
+    pub fn view(&self) -> ClusterView {
+        let inner = &self.inner;
+        let metrics = inner.raft.metrics().borrow_watched().clone();
+        let state = inner.state.read();
+        let voters: std::collections::BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
+        let member = |(id, member): (u64, crate::raft::Member)| {
+            let matched = metrics.replication.as_ref().and_then(|replication| replication.get(&id));
+            let lag = matched.map(|matched| {
+                let next = |index: Option<u64>| index.map_or(0, |index| index + 1);
+                next(metrics.last_log_index).saturating_sub(next(matched.as_ref().map(|id| id.index)))
+            });
+            let heard = inner.shared.last_heard(id).filter(|_| id != inner.config.replica.get());
+            MemberView {
+                id: ReplicaId::new(id),
+                address: member.address,
+                voter: voters.contains(&id),
+                lag,
+                last_heard_ms: heard.map(|heard| u64::try_from(heard.as_millis()).unwrap_or(u64::MAX)),
+            }
+        };
+        ClusterView {
+            cluster_id: inner.cluster.cluster_id.clone(),
+            replica: inner.config.replica,
+            phase: state.guard().phase(),
+            leader: metrics.current_leader.map(ReplicaId::new),
+            term: Term::new(metrics.current_term),
+            last_log: metrics.last_log_index.map(LogIndex::new),
+            committed: metrics.cluster_committed.map(|id| LogIndex::new(id.index)),
+            applied: state.applied().map(|applied| LogIndex::new(applied.index)),
+            floor: state.guard().floor(),
+            watermark: state.guard().watermark(),
+            members: inner.shared.members().into_iter().map(member).collect(),
+            halted: inner.shared.halt.reason(),
+            binding: state.guard().binding(),
+        }
+    }
+
+    /// Asks that leadership goes over to `to`; only a leader's asking has an effect. Returns before it has.
+    ///
+    /// # Errors
+    /// [`CommandError::Halted`] if Raft has stopped.
+    pub async fn transfer_leadership(&self, to: ReplicaId) -> Result<(), CommandError> {
+        let asked = self.inner.raft.trigger().transfer_leader(to.get()).await;
+        asked.map_err(|error| CommandError::Halted {
+            reason: error.to_string(),
+        })
+    }
+
+    /// Hands leadership over if it can, stops Raft and the listener, and closes the store. In bounded time.
+    pub async fn shutdown(&self) {
+        self.hand_over().await;
+        self.stop().await;
+    }
+
+    async fn hand_over(&self) {
+        let metrics = self.inner.raft.metrics().borrow_watched().clone();
+        let own = self.inner.config.replica.get();
+        if metrics.current_leader != Some(own) || self.inner.shared.halt.is_halted() {
+            return;
+        }
+        let voters: Vec<u64> = metrics.membership_config.voter_ids().filter(|id| *id != own).collect();
+        let matched = metrics.replication.unwrap_or_default();
+        let place = |id: &u64| matched.get(id).cloned().flatten().map(|id| id.index);
+        let Some(successor) = voters.into_iter().max_by_key(place) else {
+            return;
+        };
+        if self.transfer_leadership(ReplicaId::new(successor)).await.is_ok() {
+            let deadline = tokio::time::Instant::now() + HAND_OVER;
+            let mut metrics = self.inner.raft.metrics();
+            while metrics.borrow_watched().current_leader == Some(own) {
+                if tokio::time::timeout_at(deadline, metrics.changed()).await.is_err() {
+                    tracing::warn!(successor, "leadership did not go over in time");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn stop(&self) {
+        let inner = &self.inner;
+        inner.stop.cancel();
+        if let Err(error) = inner.raft.shutdown().await {
+            tracing::warn!(%error, "raft did not end in order");
+        }
+        let tasks = std::mem::take(&mut *inner.tasks.lock());
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::warn!(%error, "a task of the signing log did not end in order");
+            }
+        }
+        let mut closed = inner.closed.clone();
+        // `changed` fails when the store is closed; nothing is ever sent.
+        if tokio::time::timeout(CLOSE, closed.changed()).await.is_err() {
+            tracing::warn!("the store is still in use after the signing log has stopped");
+        }
+    }
+}
+
+impl From<&Bound<'_>> for BoundDuty {
+    fn from(bound: &Bound<'_>) -> Self {
+        let payload = bound.payload.and_then(|bytes| {
+            let decoded = DutyPayload::decode(bytes);
+            // Imported or foreign records may hold bytes of another making; the root alone still binds.
+            decoded
+                .inspect_err(|error| tracing::error!(%error, root = %bound.root, "a bound payload cannot be read"))
+                .ok()
+        });
+        Self {
+            root: bound.root,
+            payload,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Creating a cluster: explicit, once, with all replicas there (safety rule R9).
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use ollin_guard::{Binding, GuardCommand, Phase};
+use ollin_protocol::units::{ReplicaId, Slot};
+
+use super::error::CommandError;
+use super::propose::elapsed_ms;
+use super::{CreateError, SigningLog};
+use crate::command::Command;
+use crate::role::Role;
+use crate::transport::{Lane, Request};
+
+/// How long creation may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How long a replica has to answer.
+const GREETING: Duration = Duration::from_secs(2);
+/// How often another leader is asked to hand over.
+const POLL: Duration = Duration::from_millis(200);
+
+impl SigningLog {
+    /// Creates the cluster of `cluster.json`: makes its replicas the members, binds chain, rollup and attesters, and opens the log
+    /// above `floor`. Asked of one replica, while all are running; a creation that was cut short can be asked for again there.
+    ///
+    /// # Errors
+    /// [`CreateError`].
+    pub async fn create_cluster(&self, binding: Binding, floor: Slot) -> Result<(), CreateError> {
+        let started = Instant::now();
+        let deadline = started + DEADLINE;
+        let own = self.inner.config.replica;
+        if self.inner.state.read().guard().phase() == Phase::Open {
+            return Err(CreateError::Exists { replica: own });
+        }
+        let initialised = self.inner.raft.is_initialized().await;
+        if !initialised.map_err(|error| CreateError::Raft {
+            reason: error.to_string(),
+        })? {
+            self.require_fresh_members().await?;
+            let members = self.inner.shared.members();
+            let initialised = self.inner.raft.initialize(members).await;
+            initialised.map_err(|error| CreateError::Raft {
+                reason: error.to_string(),
+            })?;
+            tracing::info!("members initialised");
+        }
+        self.become_leader(started, deadline).await?;
+        let (phase, bound) = {
+            let state = self.inner.state.read();
+            (state.guard().phase(), state.guard().binding())
+        };
+        match phase {
+            Phase::Open => return Err(CreateError::Exists { replica: own }),
+            Phase::Bound | Phase::Imported if bound.as_ref() == Some(&binding) => {}
+            // The guard refuses a second binding; its answer says so.
+            Phase::Unbound | Phase::Bound | Phase::Imported => {
+                self.command(Command::Guard(GuardCommand::Bind(binding)), deadline).await?;
+            }
+        }
+        self.command(Command::Guard(GuardCommand::Open { floor }), deadline).await?;
+        tracing::info!(%floor, "cluster created");
+        Ok(())
+    }
+
+    /// Every other replica must answer, and none may hold a log: a cluster is created once.
+    async fn require_fresh_members(&self) -> Result<(), CreateError> {
+        let own = self.inner.config.replica.get();
+        let others = self.inner.shared.members().into_iter().filter(|(id, _)| *id != own);
+        let greetings = others.map(|(id, member)| async move { (id, member, self.inner.client.hello(id, GREETING).await) });
+        for (id, member, answer) in join_all(greetings).await {
+            let replica = ReplicaId::new(id);
+            match answer {
+                Ok(answered) if answered.has_log => return Err(CreateError::Exists { replica }),
+                Ok(_) => {}
+                Err(error) => {
+                    return Err(CreateError::Unreachable {
+                        replica,
+                        address: member.address,
+                        reason: error.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until this replica acts. If another one was elected, it is asked to hand over: the log is still sealed.
+    async fn become_leader(&self, started: Instant, deadline: Instant) -> Result<(), CreateError> {
+        let mut role = self.inner.role.clone();
+        let stopped = |error: String| CreateError::Raft { reason: error };
+        loop {
+            if matches!(*role.borrow_and_update(), Role::Active { .. }) {
+                return Ok(());
+            }
+            if let Some(reason) = self.inner.shared.halt.reason() {
+                return Err(CommandError::Halted { reason }.into());
+            }
+            let leader = self.view().leader;
+            if Instant::now() >= deadline {
+                return Err(CreateError::NotElected {
+                    waited_ms: elapsed_ms(started),
+                    leader,
+                });
+            }
+            match leader {
+                Some(leader) if leader != self.inner.config.replica => {
+                    let asked = self
+                        .inner
+                        .client
+                        .call(leader.get(), Lane::Heartbeat, Request::Yield, GREETING)
+                        .await;
+                    if let Err(error) = asked {
+                        tracing::debug!(%error, "the leader did not hand over");
+                    }
+                }
+                Some(_) => {}
+                None => self
+                    .inner
+                    .raft
+                    .trigger()
+                    .elect(true)
+                    .await
+                    .map_err(|error| stopped(error.to_string()))?,
+            }
+            // Either it changes, or it is looked at again.
+            drop(tokio::time::timeout(POLL, role.changed()).await);
+        }
+    }
+}

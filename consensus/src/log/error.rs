@@ -1,0 +1,257 @@
+//! Errors of the signing log, one per family of calls, split by what the caller does next.
+
+use std::net::SocketAddr;
+
+use ollin_guard::{CommandRejection, Duty, DutyKind};
+use ollin_protocol::payload::PayloadError;
+use ollin_protocol::units::{ReplicaId, Slot};
+
+use crate::attempt::AttemptRefusal;
+use crate::cluster_file::ClusterFileError;
+use crate::config::ConfigError;
+use crate::directory::DirectoryError;
+use crate::store::StoreError;
+use crate::transport::TlsError;
+
+/// Why a replica could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Settings break their rules.
+    #[error("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Config {
+        /// Every fault.
+        faults: Vec<ConfigError>,
+    },
+    /// `cluster.json` was refused.
+    #[error(transparent)]
+    ClusterFile(#[from] ClusterFileError),
+    /// This replica is not in `cluster.json`.
+    #[error("replica {replica} is not in cluster.json")]
+    NotInCluster {
+        /// Its id.
+        replica: ReplicaId,
+    },
+    /// `cert.pem` is not the certificate that `cluster.json` names for this replica.
+    #[error("cert.pem of replica {replica} has fingerprint {found}, cluster.json says {expected}")]
+    OtherCertificate {
+        /// Its id.
+        replica: ReplicaId,
+        /// SHA-256 of `cert.pem`.
+        found: String,
+        /// What `cluster.json` says.
+        expected: String,
+    },
+    /// The data directory is in use or cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The store is damaged, of another replica, or cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Certificates or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Another process acts under this replica's id.
+    #[error("another process with replica id {replica} is alive at {address}")]
+    DuplicateReplica {
+        /// The id.
+        replica: ReplicaId,
+        /// Where it answers.
+        address: String,
+    },
+    /// The listening address cannot be taken.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Raft could not be started over the store.
+    #[error("raft cannot start: {reason}")]
+    Raft {
+        /// What it says.
+        reason: String,
+    },
+}
+
+/// Why a claim did not return verdicts.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Nothing was logged; another replica leads, or none, or this one is not ready to.
+    #[error("not the leader (leader: {leader:?})")]
+    NotLeader {
+        /// Who leads, as far as this replica knows.
+        leader: Option<ReplicaId>,
+    },
+    /// The claim may or may not have committed: do not sign, claim the same root again.
+    #[error("no quorum answered within {waited_ms} ms")]
+    Unknown {
+        /// How long it waited.
+        waited_ms: u64,
+    },
+    /// Nothing was logged: the request contradicts itself.
+    #[error(transparent)]
+    Invalid(#[from] InvalidClaim),
+    /// Nothing was logged: the slot lies too far ahead, or no horizon was set yet.
+    #[error("slot {slot} is beyond the horizon {}", horizon.map_or_else(|| "(not set)".to_owned(), |slot| slot.to_string()))]
+    TooEarly {
+        /// The slot that was asked for.
+        slot: Slot,
+        /// The latest admissible one: see [`crate::SigningLog::set_slot_horizon`].
+        horizon: Option<Slot>,
+    },
+    /// The guard refused the command whole; nothing was bound.
+    #[error(transparent)]
+    Rejected(#[from] CommandRejection),
+    /// This replica stopped granting.
+    #[error("this replica is halted: {reason}")]
+    Halted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A claim that contradicts itself.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidClaim {
+    /// No request, or one without duties.
+    #[error("a claim without duties")]
+    Empty,
+    /// The payload holds what the protocol cannot carry.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The payload is of another slot or kind than the duty.
+    #[error("{duty} cannot be claimed with a payload for {kind} in slot {slot}")]
+    Mismatch {
+        /// The duty.
+        duty: Duty,
+        /// The payload's kind.
+        kind: DutyKind,
+        /// The payload's slot.
+        slot: Slot,
+    },
+    /// Several attesters for a payload that only one can sign.
+    #[error("{count} attesters for a {kind}, expected one")]
+    ManyAttesters {
+        /// How many.
+        count: usize,
+        /// The payload's kind.
+        kind: DutyKind,
+    },
+    /// The command would be too large for the log.
+    #[error("a command of {bytes} bytes, expected at most {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Why an attempt was not granted.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    /// Nothing was logged; another replica leads, or none, or this one is not ready to.
+    #[error("not the leader (leader: {leader:?})")]
+    NotLeader {
+        /// Who leads, as far as this replica knows.
+        leader: Option<ReplicaId>,
+    },
+    /// The attempt may or may not be recorded: send nothing, ask for the same attempt again or read the ledger.
+    #[error("no quorum answered within {waited_ms} ms")]
+    Unknown {
+        /// How long it waited.
+        waited_ms: u64,
+    },
+    /// It breaks a rule of the ledger; nothing was recorded.
+    #[error(transparent)]
+    Refused(#[from] AttemptRefusal),
+    /// No such attempt is recorded at a nonce that is still open.
+    #[error("attempt {number} at nonce {nonce} is not recorded or no longer open")]
+    NotOpen {
+        /// The nonce.
+        nonce: u64,
+        /// The attempt's number.
+        number: u32,
+    },
+    /// The bundle's payload was dropped already: its slot is final.
+    #[error("the payload of {duty} is gone")]
+    PayloadGone {
+        /// The bundle's duty.
+        duty: Duty,
+    },
+    /// This replica stopped granting.
+    #[error("this replica is halted: {reason}")]
+    Halted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a command that grants nothing was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Nothing was logged; another replica leads, or none, or this one is not ready to.
+    #[error("not the leader (leader: {leader:?})")]
+    NotLeader {
+        /// Who leads, as far as this replica knows.
+        leader: Option<ReplicaId>,
+    },
+    /// It may or may not be applied; it may be asked again.
+    #[error("no quorum answered within {waited_ms} ms")]
+    Unknown {
+        /// How long it waited.
+        waited_ms: u64,
+    },
+    /// The guard rejected it; nothing was changed.
+    #[error(transparent)]
+    Rejected(#[from] CommandRejection),
+    /// The ledger refused it; nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] AttemptRefusal),
+    /// This replica stopped granting.
+    #[error("this replica is halted: {reason}")]
+    Halted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a cluster was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// It exists: this replica or another one holds its log.
+    #[error("the cluster exists already: replica {replica} holds its log")]
+    Exists {
+        /// Who holds it.
+        replica: ReplicaId,
+    },
+    /// Every replica must be running: one that does not answer may hold the log of an existing cluster.
+    #[error("replica {replica} at {address} does not answer: {reason}")]
+    Unreachable {
+        /// Which.
+        replica: ReplicaId,
+        /// Where it should listen.
+        address: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The members could not agree on this replica as leader in time. Creation can be asked for again here.
+    #[error("not elected within {waited_ms} ms (leader: {leader:?})")]
+    NotElected {
+        /// How long it waited.
+        waited_ms: u64,
+        /// Who leads, as far as this replica knows.
+        leader: Option<ReplicaId>,
+    },
+    /// The first commands failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Raft refused the membership.
+    #[error("raft cannot be initialised: {reason}")]
+    Raft {
+        /// What it says.
+        reason: String,
+    },
+}

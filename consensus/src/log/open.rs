@@ -1,0 +1,198 @@
+//! Starting a replica.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use futures::future::join_all;
+use openraft::{Config, SnapshotPolicy};
+use parking_lot::{Mutex, RwLock};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::watch::RoleLoop;
+use super::{Inner, OpenError, SigningLog};
+use crate::cluster_file::ClusterFile;
+use crate::config::ConsensusConfig;
+use crate::directory::DirectoryLock;
+use crate::halt::Halt;
+use crate::raft::Member;
+use crate::role::{Role, Term};
+use crate::state::State;
+use crate::store::{Database, Identity, LogStore, Progress, SharedState, StateMachine, SyncQueue, abort_process};
+use crate::transport::{CallError, Client, Network, Refused, Self_, Server, Shared, TlsIdentity, greet};
+
+/// How long another process under our id has to answer.
+const GREETING: Duration = Duration::from_millis(500);
+/// How long a snapshot may take from one replica's memory to another's disk.
+const SNAPSHOT_TIMEOUT_MS: u64 = 30_000;
+
+impl SigningLog {
+    /// Opens the replica: takes its directory, verifies its store, makes sure that no other process acts under its id, and starts
+    /// Raft and the listener. A replica without a cluster waits to be created or joined.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is running then.
+    pub async fn open(config: ConsensusConfig) -> Result<Self, OpenError> {
+        let faults = config.validate();
+        if !faults.is_empty() {
+            return Err(OpenError::Config { faults });
+        }
+        let raft_config = raft_config(&config)?;
+        let cluster = ClusterFile::load(&config.cluster_directory.join("cluster.json"))?;
+        let tls = TlsIdentity::load(&config.cluster_directory)?;
+        let me = Self_ {
+            cluster: cluster.cluster_id_bytes()?,
+            replica: config.replica.get(),
+            boot: rand::random(),
+        };
+        let members = cluster.members()?;
+        check_certificate(&config, &members, &tls)?;
+
+        let lock = DirectoryLock::take(&config.data_directory)?;
+        let identity = Identity {
+            cluster: me.cluster,
+            replica: me.replica,
+        };
+        let (database, index) = Database::open(&config.data_directory, lock, identity)?;
+        let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
+        let closed = database.closed();
+        let halt = Halt::new();
+        let shared = Shared::new(me, members, Arc::clone(&chain), halt.clone());
+        let client = Client::new(shared.clone(), tls);
+
+        refuse_second_process(&config, &client, &shared).await?;
+        let listen = |source| OpenError::Listen {
+            address: config.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+
+        let state: SharedState = Arc::new(RwLock::new(State::default()));
+        let progress = Progress::new();
+        let sync = SyncQueue::start(Arc::clone(&database), abort_process);
+        let sync = sync.map_err(|error| OpenError::Raft {
+            reason: error.to_string(),
+        })?;
+        let log_store = LogStore::new(
+            Arc::clone(&database),
+            Arc::clone(&chain),
+            Arc::clone(&state),
+            sync.clone(),
+            me.replica,
+        )?;
+        let machine = StateMachine::new(database, chain, Arc::clone(&state), sync, progress.clone(), halt);
+        let tls = TlsIdentity::load(&config.cluster_directory)?;
+        let server = Server::new(shared.clone(), client.clone(), &tls, Arc::clone(&state))?;
+        let network = Network::new(client.clone(), shared.clone());
+        let raft = openraft::Raft::new(me.replica, Arc::new(raft_config), network, log_store, machine).await;
+        let raft = raft.map_err(|error| OpenError::Raft {
+            reason: error.to_string(),
+        })?;
+        server.attach(raft.clone());
+
+        let (role, role_seen) = watch::channel(Role::default());
+        let (term, term_seen) = watch::channel(Term::default());
+        let stop = CancellationToken::new();
+        let role_loop = RoleLoop {
+            raft: raft.clone(),
+            state: Arc::clone(&state),
+            progress: progress.clone(),
+            shared: shared.clone(),
+            lease: config.lease(),
+            role,
+            term,
+            stop: stop.clone(),
+        };
+        let tasks = vec![
+            tokio::spawn(server.run(listener, stop.clone())),
+            tokio::spawn(role_loop.run()),
+            tokio::spawn(greet(client.clone(), shared.clone(), stop.clone())),
+        ];
+        let inner = Inner {
+            config,
+            cluster,
+            raft,
+            state,
+            progress,
+            shared,
+            client,
+            role: role_seen,
+            term: term_seen,
+            sequence: AtomicU64::new(0),
+            horizon: AtomicU64::new(0),
+            stop,
+            tasks: Mutex::new(tasks),
+            closed,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+fn raft_config(config: &ConsensusConfig) -> Result<Config, OpenError> {
+    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let raft = Config {
+        cluster_name: "ollin".to_owned(),
+        heartbeat_interval: milliseconds(config.heartbeat),
+        election_timeout_min: milliseconds(config.election_timeout_min),
+        election_timeout_max: milliseconds(config.election_timeout_max),
+        install_snapshot_timeout: SNAPSHOT_TIMEOUT_MS,
+        max_payload_entries: 64,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_every),
+        // Greater than the distance between snapshots, or a snapshot might not cure the lag it is sent for.
+        replication_lag_threshold: config.snapshot_every.saturating_mul(2),
+        max_in_snapshot_log_to_keep: config.snapshot_every.min(1000),
+        // The entry is on its way while our own disk still syncs it.
+        broadcast_submitted_on_append: Some(true),
+        // A replica that was cut off must not depose a healthy leader when it comes back.
+        enable_pre_vote: Some(true),
+        // No leader by memory (safety rule R1); the log store sees to it a second time.
+        enable_leader_restore: Some(false),
+        allow_log_reversion: Some(false),
+        ..Config::default()
+    };
+    raft.validate().map_err(|error| OpenError::Raft {
+        reason: error.to_string(),
+    })
+}
+
+fn check_certificate(config: &ConsensusConfig, members: &BTreeMap<u64, Member>, tls: &TlsIdentity) -> Result<(), OpenError> {
+    let replica = config.replica;
+    let member = members.get(&replica.get()).ok_or(OpenError::NotInCluster { replica })?;
+    let found = tls.fingerprint();
+    if member.fingerprint != found {
+        let (found, expected) = (hex::encode(found), hex::encode(member.fingerprint));
+        return Err(OpenError::OtherCertificate {
+            replica,
+            found,
+            expected,
+        });
+    }
+    Ok(())
+}
+
+/// Asks our own address whether somebody is there already, and the others whether they know another live process with our id.
+async fn refuse_second_process(config: &ConsensusConfig, client: &Client, shared: &Shared) -> Result<(), OpenError> {
+    let own = shared.me.replica;
+    let greetings = shared
+        .members()
+        .into_iter()
+        .map(|(id, member)| async move { (id, member, client.hello(id, GREETING).await) });
+    for (id, member, answer) in join_all(greetings).await {
+        let address = match answer {
+            Ok(_) if id == own => member.address,
+            Err(CallError::Refused {
+                refused: Refused::Duplicate { address, .. },
+                ..
+            }) => address,
+            Ok(_) | Err(_) => continue,
+        };
+        return Err(OpenError::DuplicateReplica {
+            replica: config.replica,
+            address,
+        });
+    }
+    Ok(())
+}

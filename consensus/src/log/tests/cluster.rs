@@ -1,0 +1,230 @@
+//! A cluster of three on the loopback interface.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use alloy_primitives::{Address, B256};
+use ollin_guard::{Binding, Duty, DutyKind, Refusal};
+use ollin_protocol::attestations::CommitteeAttestations;
+use ollin_protocol::blob::{BlobCommitment, encode_blob_input};
+use ollin_protocol::field::Fr;
+use ollin_protocol::header::CheckpointHeader;
+use ollin_protocol::payload::{AttestationPayload, BundlePayload, DutyPayload};
+use ollin_protocol::propose::ProposeArgs;
+use ollin_protocol::signature::Signature;
+use ollin_protocol::units::{CheckpointNumber, ReplicaId, Slot};
+use tempfile::TempDir;
+
+use super::super::{ClaimRequest, OpenError, SigningLog};
+use crate::certificates;
+use crate::config::ConsensusConfig;
+use crate::grant::Grant;
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const FLOOR: u64 = 5;
+const ATTESTERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) struct Cluster {
+    directory: TempDir,
+    ports: BTreeMap<u64, u16>,
+    running: BTreeMap<u64, SigningLog>,
+}
+
+impl Cluster {
+    /// Three running replicas without a cluster.
+    pub(super) async fn started() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let reserved: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports: BTreeMap<u64, u16> = (1..)
+            .zip(reserved.iter().map(|held| held.local_addr().unwrap().port()))
+            .collect();
+        let replicas: Vec<_> = ports
+            .iter()
+            .map(|(id, port)| (ReplicaId::new(*id), format!("127.0.0.1:{port}")))
+            .collect();
+        certificates::create(&directory.path().join("certificates"), &replicas).unwrap();
+        drop(reserved);
+        let mut cluster = Self {
+            directory,
+            ports,
+            running: BTreeMap::new(),
+        };
+        for replica in cluster.ids() {
+            cluster.start(replica).await.unwrap();
+        }
+        cluster
+    }
+
+    /// Three replicas, bound and open above [`FLOOR`].
+    pub(super) async fn created() -> Self {
+        let cluster = Self::started().await;
+        cluster.log(2).create_cluster(binding(), Slot::new(FLOOR)).await.unwrap();
+        for log in cluster.logs() {
+            log.set_slot_horizon(Slot::new(1000));
+        }
+        cluster
+    }
+
+    pub(super) fn ids(&self) -> Vec<ReplicaId> {
+        self.ports.keys().map(|id| ReplicaId::new(*id)).collect()
+    }
+
+    pub(super) fn config(&self, id: u64) -> ConsensusConfig {
+        let at = |name: String| self.directory.path().join(name);
+        let listen = ([127, 0, 0, 1], self.ports[&id]).into();
+        let certificates = at("certificates".to_owned()).join(format!("replica-{id}"));
+        let mut config = ConsensusConfig::new(at(format!("store-{id}")), certificates, ReplicaId::new(id), listen);
+        // Test machines are slow and shared: the leases are twice the defaults.
+        config.election_timeout_min = Duration::from_millis(300);
+        config.election_timeout_max = Duration::from_millis(600);
+        config.snapshot_every = 20;
+        config
+    }
+
+    pub(super) async fn start(&mut self, replica: ReplicaId) -> Result<SigningLog, OpenError> {
+        let log = SigningLog::open(self.config(replica.get())).await?;
+        self.running.insert(replica.get(), log.clone());
+        Ok(log)
+    }
+
+    pub(super) async fn stop(&mut self, replica: ReplicaId) {
+        self.running.remove(&replica.get()).unwrap().shutdown().await;
+    }
+
+    /// Stops a replica without a word to the others.
+    pub(super) async fn kill(&mut self, replica: ReplicaId) {
+        let log = self.running.remove(&replica.get()).unwrap();
+        log.inner.shared.halt.halt("killed by the test".to_owned());
+        log.stop().await;
+    }
+
+    pub(super) fn wipe(&self, replica: ReplicaId) {
+        std::fs::remove_dir_all(self.config(replica.get()).data_directory).unwrap();
+    }
+
+    pub(super) fn log(&self, id: u64) -> SigningLog {
+        self.running[&id].clone()
+    }
+
+    pub(super) fn logs(&self) -> Vec<SigningLog> {
+        self.running.values().cloned().collect()
+    }
+
+    /// The replica that acts.
+    pub(super) async fn leader(&self) -> SigningLog {
+        let acts = |log: &SigningLog| log.role().borrow().active_term().is_some();
+        until(|| self.running.values().any(acts)).await;
+        let leader = self.running.values().find(|log| acts(log)).unwrap().clone();
+        leader.set_slot_horizon(Slot::new(1000));
+        leader
+    }
+
+    pub(super) async fn shutdown(mut self) {
+        for replica in self.ids() {
+            if let Some(log) = self.running.remove(&replica.get()) {
+                log.shutdown().await;
+            }
+        }
+    }
+}
+
+pub(super) fn binding() -> Binding {
+    Binding {
+        chain_id: 31337,
+        rollup: Address::repeat_byte(0xcc),
+        attesters: BTreeSet::from(ATTESTERS),
+    }
+}
+
+fn header(slot: u64) -> CheckpointHeader {
+    CheckpointHeader {
+        slot: Slot::new(slot),
+        timestamp: slot * 12,
+        ..CheckpointHeader::default()
+    }
+}
+
+/// An attestation in `slot`; each `variant` has a root of its own.
+pub(super) fn attestation(slot: u64, variant: u64) -> DutyPayload {
+    let proposer_signature = Signature::new(B256::with_last_byte(1), B256::with_last_byte(2), 27).unwrap();
+    let archive = Fr::from_u64(variant);
+    DutyPayload::Attestation(AttestationPayload {
+        header: header(slot),
+        archive,
+        fee_asset_price_modifier: 0,
+        proposer_signature,
+    })
+}
+
+/// A bundle in `slot`.
+pub(super) fn bundle(slot: u64) -> DutyPayload {
+    DutyPayload::Bundle(BundlePayload {
+        attestations: CommitteeAttestations {
+            signature_indices: vec![0],
+            signatures_or_addresses: vec![7; 20],
+        },
+        signers: vec![ATTESTERS[0]],
+        propose: ProposeArgs {
+            archive: Fr::from_u64(1),
+            fee_asset_price_modifier: 0,
+            header: header(slot),
+        },
+        blob_input: encode_blob_input(&[BlobCommitment::new([0xc0; 48])]).unwrap(),
+        checkpoint: CheckpointNumber::new(slot),
+    })
+}
+
+pub(super) fn duty_of(payload: &DutyPayload) -> Duty {
+    let kind = match payload {
+        DutyPayload::Block(block) => DutyKind::BlockProposal { index: block.index },
+        DutyPayload::Checkpoint(_) => DutyKind::CheckpointProposal,
+        DutyPayload::Attestation(_) => DutyKind::Attestation,
+        DutyPayload::Bundle(_) => DutyKind::AttestationsAndSigners,
+    };
+    Duty {
+        attester: ATTESTERS[0],
+        slot: payload.slot(),
+        kind,
+    }
+}
+
+pub(super) fn duties_of_all(payload: &DutyPayload) -> Vec<Duty> {
+    ATTESTERS
+        .iter()
+        .map(|attester| Duty {
+            attester: *attester,
+            ..duty_of(payload)
+        })
+        .collect()
+}
+
+pub(super) fn request(payload: &DutyPayload) -> ClaimRequest {
+    ClaimRequest {
+        duties: vec![duty_of(payload)],
+        payload: payload.clone(),
+    }
+}
+
+/// One duty's answer.
+pub(super) async fn claim_one(log: &SigningLog, payload: &DutyPayload) -> Result<Grant, Refusal> {
+    log.set_slot_horizon(Slot::new(1000));
+    claim_one_unlimited(log, payload).await
+}
+
+/// The same under the horizon that is set.
+pub(super) async fn claim_one_unlimited(log: &SigningLog, payload: &DutyPayload) -> Result<Grant, Refusal> {
+    let mut answers = log.claim(vec![request(payload)], Instant::now() + PATIENCE).await.unwrap();
+    assert_eq!(answers.len(), 1);
+    answers.remove(0)
+}
+
+/// Waits for a condition, with a deadline.
+pub(super) async fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "the condition did not come true in time");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

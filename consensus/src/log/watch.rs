@@ -1,0 +1,113 @@
+//! The loop that derives the role from what Raft reports, and keeps the members known.
+
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+use openraft::{Instant as _, RaftMetrics, ServerState};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::entry::MembershipRecord;
+use crate::raft::Raft;
+use crate::role::{Action, Event, LogIndex, Role, Term};
+use crate::store::{Progress, SharedState, StateMachine};
+use crate::transport::Shared;
+
+/// What the loop reads and what it publishes.
+pub(super) struct RoleLoop {
+    pub(super) raft: openraft::Raft<Raft, StateMachine>,
+    pub(super) state: SharedState,
+    pub(super) progress: Progress,
+    pub(super) shared: Shared,
+    pub(super) lease: Duration,
+    pub(super) role: watch::Sender<Role>,
+    pub(super) term: watch::Sender<Term>,
+    pub(super) stop: CancellationToken,
+}
+
+impl RoleLoop {
+    /// Runs until `stop` or until the replica is halted.
+    pub(super) async fn run(self) {
+        let mut metrics = self.raft.metrics();
+        let mut applied = self.progress.applied.subscribe();
+        let mut halted = self.shared.halt.subscribe();
+        // A lease ends without any event: it is looked at a few times in its length.
+        let tick = self.lease / 4;
+        loop {
+            self.observe(&metrics.borrow_and_update());
+            if self.shared.halt.is_halted() {
+                // A doubtful state neither votes nor acknowledges.
+                if let Err(error) = self.raft.shutdown().await {
+                    tracing::error!(%error, "raft did not end in order");
+                }
+                return;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                changed = metrics.changed() => if changed.is_err() { break },
+                _ = applied.changed() => {}
+                _ = halted.changed() => {}
+                () = tokio::time::sleep(tick) => {}
+            }
+        }
+        self.step(Event::Deposed);
+    }
+
+    fn observe(&self, metrics: &RaftMetrics<Raft>) {
+        if let Err(fatal) = &metrics.running_state
+            && !self.stop.is_cancelled()
+        {
+            self.shared.halt.halt(format!("raft has stopped: {fatal}"));
+        }
+        let membership = MembershipRecord::from(metrics.membership_config.membership());
+        self.shared.set_members(membership.members);
+        self.term.send_if_modified(|term| {
+            let changed = term.get() != metrics.current_term;
+            *term = Term::new(metrics.current_term);
+            changed
+        });
+        let leads = self.leads(metrics) && !self.shared.halt.is_halted();
+        match metrics.last_log_index {
+            Some(last) if leads => {
+                self.step(Event::Elected {
+                    term: Term::new(metrics.current_term),
+                    barrier: LogIndex::new(last),
+                });
+            }
+            Some(_) | None => self.step(Event::Deposed),
+        }
+        let applied = self.state.read().applied();
+        if let Some(applied) = applied {
+            self.step(Event::Applied {
+                term: Term::new(applied.term),
+                index: LogIndex::new(applied.index),
+            });
+        }
+    }
+
+    /// A leader that has lost its quorum still reports that it leads: it counts only while a quorum has answered within the lease.
+    fn leads(&self, metrics: &RaftMetrics<Raft>) -> bool {
+        let own = self.shared.me.replica;
+        let is_leader = metrics.state == ServerState::Leader
+            && metrics.vote.committed
+            && metrics.vote.leader_id.voted_for == own
+            && metrics.vote.leader_id.term == metrics.current_term;
+        let alone = metrics.membership_config.voter_ids().eq([own]);
+        let acknowledged = metrics
+            .last_quorum_acked
+            .is_some_and(|acknowledged| acknowledged.elapsed() < self.lease);
+        is_leader && (alone || acknowledged)
+    }
+
+    fn step(&self, event: Event) {
+        self.role.send_if_modified(|role| {
+            let before = *role;
+            match role.step(event) {
+                Some(Action::StartDuties(term)) => tracing::info!(%term, "this replica acts"),
+                Some(Action::StopDuties) => tracing::info!("this replica stands by"),
+                None => {}
+            }
+            *role != before
+        });
+    }
+}

@@ -1,0 +1,74 @@
+//! Why a replica's store was not opened.
+
+use std::path::PathBuf;
+
+use crate::entry::EntryError;
+use crate::sealed::SealError;
+
+/// Why a replica's store was not opened. Never worked around: a doubtful store does not vote.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// RocksDB refused.
+    #[error("cannot {action} the store in {path}")]
+    Database {
+        /// What was tried.
+        action: &'static str,
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rocksdb::Error,
+    },
+    /// A stored value is damaged.
+    #[error("stored {name} is damaged")]
+    Value {
+        /// Which.
+        name: &'static str,
+        /// How.
+        #[source]
+        source: SealError,
+    },
+    /// An entry of the log is damaged.
+    #[error("entry {index} of the log is damaged")]
+    Entry {
+        /// Which.
+        index: u64,
+        /// How.
+        #[source]
+        source: EntryError,
+    },
+    /// An entry does not continue the one before it.
+    #[error("entry {index} of the log does not continue the entry before it")]
+    Broken {
+        /// Which.
+        index: u64,
+    },
+    /// An entry is missing.
+    #[error("the log goes on with entry {found}, expected {expected}")]
+    Hole {
+        /// The missing entry.
+        expected: u64,
+        /// What comes instead.
+        found: u64,
+    },
+    /// A key of the log is no index.
+    #[error("a key of the log has {bytes} bytes, expected 8")]
+    Key {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The directory belongs to another replica or cluster.
+    #[error(
+        "the store belongs to replica {found_replica} of cluster {found_cluster}, this is replica {replica} of cluster {cluster}"
+    )]
+    OtherReplica {
+        /// Whose store it is.
+        found_replica: u64,
+        /// Of which cluster.
+        found_cluster: String,
+        /// Who asks.
+        replica: u64,
+        /// Of which cluster.
+        cluster: String,
+    },
+}

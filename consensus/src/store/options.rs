@@ -1,0 +1,48 @@
+//! RocksDB's settings, with the reasons.
+
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBRecoveryMode, Options};
+
+/// Entries of the log, by index.
+pub(super) const LOG: &str = "log";
+/// Vote, committed position, purge position, identity.
+pub(super) const META: &str = "meta";
+/// The snapshot.
+pub(super) const STATE: &str = "state";
+
+const WRITE_BUFFER_BYTES: usize = 4 << 20;
+const CACHE_BYTES: usize = 4 << 20;
+const WAL_BYTES: u64 = 64 << 20;
+
+pub(super) fn database() -> Result<Options, rocksdb::Error> {
+    // The wrapper has no setter for this one: after a background error nothing resumes by itself.
+    let mut options = Options::default().get_options_from_string("max_bgerror_resume_count=0")?;
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_paranoid_checks(true);
+    // A record cut off at the very end was never acknowledged: a kill in the middle of a write leaves one. Damage anywhere else
+    // refuses to open. Point-in-time recovery, the default, would drop everything after the damage without a word.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // A missing or shortened write-ahead log is noticed.
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_recycle_log_file_num(0);
+    // The sync thread decides when the log reaches the disk; until then entries need not reach the kernel either.
+    options.set_manual_wal_flush(true);
+    options.set_max_total_wal_size(WAL_BYTES);
+    options.set_keep_log_file_num(4);
+    options.set_max_open_files(64);
+    Ok(options)
+}
+
+pub(super) fn families() -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    let family = |name| {
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&cache);
+        let mut options = Options::default();
+        options.set_block_based_table_factory(&table);
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        options.set_max_write_buffer_number(2);
+        ColumnFamilyDescriptor::new(name, options)
+    };
+    [LOG, META, STATE].into_iter().map(family).collect()
+}

@@ -1,0 +1,315 @@
+//! openraft's own suite, and what it does not ask: the chain, damage, the vote of an earlier process.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
+use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::{RaftLogReader, RaftSnapshotBuilder};
+use parking_lot::RwLock;
+use tempfile::TempDir;
+
+use super::*;
+use crate::chain::ChainIndex;
+use crate::directory::DirectoryLock;
+use crate::entry::{Body, Entry};
+use crate::halt::Halt;
+use crate::raft::{CommandBytes, Raft, RaftEntryOf, Vote, log_id};
+use crate::state::State;
+
+const IDENTITY: Identity = Identity {
+    cluster: [1; 16],
+    replica: 7,
+};
+
+struct Opened {
+    log: LogStore,
+    machine: StateMachine,
+    database: Arc<Database>,
+    chain: Arc<RwLock<ChainIndex>>,
+    halt: Halt,
+}
+
+fn open_as(directory: &Path, identity: Identity) -> Result<Opened, StoreError> {
+    let lock = DirectoryLock::take(directory).unwrap();
+    let (database, index) = Database::open(directory, lock, identity)?;
+    let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
+    let state = Arc::new(RwLock::new(State::default()));
+    let sync = SyncQueue::start(Arc::clone(&database), |reason| panic!("{reason}")).unwrap();
+    let log = LogStore::new(
+        Arc::clone(&database),
+        Arc::clone(&chain),
+        Arc::clone(&state),
+        sync.clone(),
+        identity.replica,
+    )?;
+    let halt = Halt::new();
+    let machine = StateMachine::new(
+        Arc::clone(&database),
+        Arc::clone(&chain),
+        state,
+        sync,
+        Progress::new(),
+        halt.clone(),
+    );
+    Ok(Opened {
+        log,
+        machine,
+        database,
+        chain,
+        halt,
+    })
+}
+
+fn open(directory: &Path) -> Result<Opened, StoreError> {
+    open_as(directory, IDENTITY)
+}
+
+/// Closes the store and waits until the directory is free.
+async fn close(opened: Opened) {
+    let mut closed = opened.database.closed();
+    drop(opened);
+    assert!(closed.changed().await.is_err());
+}
+
+fn command(term: u64, index: u64) -> RaftEntryOf {
+    let payload = openraft::EntryPayload::Normal(CommandBytes(Bytes::from(format!("command {index}"))));
+    openraft::entry::RaftEntry::new(log_id(term, index), payload)
+}
+
+fn blank(term: u64, index: u64) -> RaftEntryOf {
+    Entry {
+        term,
+        index,
+        body: Body::Blank,
+    }
+    .into_raft()
+    .unwrap()
+}
+
+async fn with_ten_commands(directory: &Path) {
+    let mut opened = open(directory).unwrap();
+    opened
+        .log
+        .blocking_append((0..10).map(|index| command(1, index)))
+        .await
+        .unwrap();
+    close(opened).await;
+}
+
+/// Changes the stored record of one entry behind the store's back.
+async fn tamper(directory: &Path, index: u64, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
+    let opened = open(directory).unwrap();
+    {
+        let (db, family) = opened.database.raw();
+        let key = index.to_be_bytes();
+        match change(db.get_cf(family, key).unwrap().unwrap()) {
+            Some(record) => db.put_cf(family, key, record).unwrap(),
+            None => db.delete_cf(family, key).unwrap(),
+        }
+        db.flush_wal(true).unwrap();
+    }
+    close(opened).await;
+}
+
+struct Builder;
+
+impl StoreBuilder<Raft, LogStore, StateMachine, TempDir> for Builder {
+    async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), openraft::StorageError<Raft>> {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = open(directory.path()).unwrap();
+        Ok((directory, opened.log, opened.machine))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openrafts_storage_suite_passes() {
+    Suite::test_all(Builder).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_log_is_read_as_it_was_written_after_closing() {
+    let directory = tempfile::tempdir().unwrap();
+    with_ten_commands(directory.path()).await;
+    let mut opened = open(directory.path()).unwrap();
+    let entries = opened.log.try_get_log_entries(0..20).await.unwrap();
+    assert_eq!(entries, (0..10).map(|index| command(1, index)).collect::<Vec<_>>());
+    assert_eq!(opened.chain.read().last_position().map(|last| last.index), Some(9));
+}
+
+#[tokio::test]
+async fn a_changed_byte_in_any_part_of_an_entry_stops_the_store_and_names_the_index() {
+    let directory = tempfile::tempdir().unwrap();
+    with_ten_commands(directory.path()).await;
+    for position in [1, 40, 70] {
+        tamper(directory.path(), 4, |mut record| {
+            record[position] ^= 1;
+            Some(record)
+        })
+        .await;
+        let refused = open(directory.path()).err().unwrap();
+        assert!(
+            matches!(refused, StoreError::Entry { index: 4, .. }),
+            "byte {position}: {refused}"
+        );
+        let database = rocksdb_raw(directory.path());
+        let family = database.cf_handle("log").unwrap();
+        let mut record = database.get_cf(family, 4u64.to_be_bytes()).unwrap().unwrap();
+        record[position] ^= 1;
+        database.put_cf(family, 4u64.to_be_bytes(), record).unwrap();
+    }
+    open(directory.path()).unwrap();
+}
+
+fn rocksdb_raw(directory: &Path) -> rocksdb::DB {
+    rocksdb::DB::open_cf(&rocksdb::Options::default(), directory.join("raft"), ["log", "meta", "state"]).unwrap()
+}
+
+#[tokio::test]
+async fn an_entry_with_a_chain_of_its_own_does_not_fit_and_a_missing_one_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    with_ten_commands(directory.path()).await;
+    // A forged entry whose own chain is right: only what comes before and after it can tell.
+    tamper(directory.path(), 4, |record| {
+        let stored = Entry::from_record(4, &record).unwrap();
+        let forged = Entry {
+            term: 1,
+            index: 4,
+            body: Body::Command(Bytes::from_static(b"forged")),
+        };
+        Some(forged.to_record(stored.before, forged.chain_after(stored.before)))
+    })
+    .await;
+    assert!(matches!(open(directory.path()).err(), Some(StoreError::Broken { index: 5 })));
+
+    let directory = tempfile::tempdir().unwrap();
+    with_ten_commands(directory.path()).await;
+    tamper(directory.path(), 6, |_| None).await;
+    assert!(matches!(
+        open(directory.path()).err(),
+        Some(StoreError::Hole { expected: 6, found: 7 })
+    ));
+}
+
+#[tokio::test]
+async fn entries_continue_the_log_and_the_chain_after_truncation_and_purge() {
+    let directory = tempfile::tempdir().unwrap();
+    with_ten_commands(directory.path()).await;
+    let mut opened = open(directory.path()).unwrap();
+    let before = opened.chain.read().at(6).unwrap();
+    opened.log.truncate_after(Some(log_id(1, 6))).await.unwrap();
+    assert!(opened.log.blocking_append([command(2, 9)]).await.is_err(), "a hole");
+    assert!(
+        opened.log.blocking_append([command(2, 6)]).await.is_err(),
+        "an overwritten entry"
+    );
+    opened.log.blocking_append([command(2, 7)]).await.unwrap();
+    let last = opened.chain.read().last_position().unwrap();
+    assert_eq!(last.chain, Entry::from(&command(2, 7)).chain_after(before.chain));
+    assert!(opened.log.purge(log_id(2, 5)).await.is_err(), "another entry is held there");
+    opened.log.purge(log_id(2, 7)).await.unwrap();
+    assert_eq!(
+        opened.chain.read().last_position(),
+        Some(last),
+        "the chain outlives the entries"
+    );
+    close(opened).await;
+
+    let mut opened = open(directory.path()).unwrap();
+    let state = opened.log.get_log_state().await.unwrap();
+    assert_eq!(
+        (state.last_purged_log_id, state.last_log_id),
+        (Some(log_id(2, 7)), Some(log_id(2, 7)))
+    );
+    opened.log.blocking_append([command(2, 8)]).await.unwrap();
+    assert_eq!(
+        opened.chain.read().at(8).unwrap().chain,
+        Entry::from(&command(2, 8)).chain_after(last.chain)
+    );
+}
+
+#[tokio::test]
+async fn an_own_committed_vote_of_an_earlier_process_is_not_committed_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    for (voted_for, committed_after) in [(IDENTITY.replica, false), (IDENTITY.replica + 1, true)] {
+        let mut opened = open(directory.path()).unwrap();
+        let vote = Vote::new_committed(10 + voted_for, voted_for);
+        opened.log.save_vote(&vote).await.unwrap();
+        assert_eq!(
+            opened.log.read_vote().await.unwrap(),
+            Some(vote),
+            "this process knows what it saved"
+        );
+        close(opened).await;
+        let mut opened = open(directory.path()).unwrap();
+        let read = opened.log.read_vote().await.unwrap().unwrap();
+        assert_eq!((read.leader_id, read.committed), (vote.leader_id, committed_after));
+        close(opened).await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_another_replica_or_cluster_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    close(open(directory.path()).unwrap()).await;
+    for other in [
+        Identity { replica: 8, ..IDENTITY },
+        Identity {
+            cluster: [2; 16],
+            ..IDENTITY
+        },
+    ] {
+        assert!(matches!(
+            open_as(directory.path(), other).err(),
+            Some(StoreError::OtherReplica { .. })
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_survives_closing_and_one_of_another_history_halts() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut opened = open(directory.path()).unwrap();
+    opened.log.blocking_append([blank(1, 0), blank(1, 1)]).await.unwrap();
+    let entries = [blank(1, 0), blank(1, 1)].map(|entry| Ok((entry, None)));
+    opened.machine.apply(futures::stream::iter(entries)).await.unwrap();
+    let snapshot = opened.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
+    close(opened).await;
+
+    let mut opened = open(directory.path()).unwrap();
+    let stored = opened.machine.get_current_snapshot().await.unwrap().unwrap();
+    assert_eq!((&stored.meta, &stored.snapshot), (&snapshot.meta, &snapshot.snapshot));
+
+    let mut other = State::default();
+    for (index, body) in [(0, Body::Command(Bytes::from_static(&[]))), (1, Body::Blank)] {
+        // The empty command cannot be applied, so the other history starts with a term of its own.
+        let term = if matches!(body, Body::Blank) { 1 } else { 0 };
+        other
+            .apply(
+                &Entry {
+                    term,
+                    index,
+                    body: Body::Blank,
+                },
+                None,
+            )
+            .unwrap();
+    }
+    let meta = openraft::SnapshotMeta {
+        last_log_id: Some(log_id(1, 1)),
+        last_membership: Default::default(),
+    };
+    assert!(opened.machine.install_snapshot(&meta, other.encode().into()).await.is_err());
+    assert!(opened.halt.reason().unwrap().contains("different histories"));
+}
+
+#[tokio::test]
+async fn an_entry_that_does_not_continue_what_was_applied_halts() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut opened = open(directory.path()).unwrap();
+    opened.log.blocking_append([blank(1, 0), blank(1, 1)]).await.unwrap();
+    let skipped = futures::stream::iter([Ok((blank(1, 1), None))]);
+    assert!(opened.machine.apply(skipped).await.is_err());
+    assert!(opened.halt.is_halted());
+}

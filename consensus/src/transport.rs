@@ -1,0 +1,22 @@
+//! Between replicas: HTTP/2 over mutual TLS, one length-limited frame per request (safety rule R24).
+//!
+//! The CA's signature on a certificate opens the connection and nothing more. A frame is served only if the certificate's
+//! fingerprint is the one that the membership records for the replica that the frame names as its sender; a client accepts only
+//! the certificate that the membership records for the replica that it dials.
+
+mod client;
+mod frame;
+mod greeter;
+mod network;
+mod peers;
+mod server;
+mod tls;
+
+pub(crate) use client::{CallError, Client, Lane};
+pub(crate) use frame::{Refused, Request};
+pub(crate) use greeter::greet;
+pub(crate) use network::Network;
+pub(crate) use peers::{Self_, Shared};
+pub(crate) use server::Server;
+pub use tls::TlsError;
+pub(crate) use tls::{TlsIdentity, fingerprint, server_name};

@@ -1,0 +1,168 @@
+//! What replicas say to each other: `version ‖ postcard`, in our own types.
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{Chain, Position};
+use crate::entry::Entry;
+use crate::raft::VoteRecord;
+use crate::sealed::{self, SealError};
+
+const VERSION: u8 = 1;
+
+/// Bytes of a frame that is no snapshot. The largest command is a little over 4 MiB; an append stops at [`APPEND_BYTES`].
+pub(super) const MAX_FRAME_BYTES: usize = 16 << 20;
+/// Bytes of a frame with a snapshot.
+pub(super) const MAX_SNAPSHOT_BYTES: usize = 256 << 20;
+/// An append carries no further entry once it holds this many bytes of commands.
+pub(super) const APPEND_BYTES: usize = 4 << 20;
+
+/// One message and who sends it. A frame for another cluster or replica is not served.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Frame<B> {
+    pub(crate) cluster: [u8; 16],
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// Names the sending process (safety rule R8).
+    pub(crate) boot: u64,
+    /// The sender's last entry, with its chain (safety rule R2).
+    pub(crate) last: Option<Position>,
+    pub(crate) body: B,
+}
+
+/// A term and an index.
+pub(crate) type Place = (u64, u64);
+
+/// What a replica asks.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Who is there?
+    Hello,
+    Append {
+        vote: VoteRecord,
+        prev: Option<Place>,
+        /// The sender's chain at `prev`.
+        prev_chain: Option<Chain>,
+        entries: Vec<Entry>,
+        commit: Option<Place>,
+    },
+    Vote(VoteAsked),
+    PreVote(VoteAsked),
+    /// An encoded state; its place and members are in it.
+    Snapshot {
+        vote: VoteRecord,
+        state: Bytes,
+    },
+    TransferLeader {
+        vote: VoteRecord,
+        to: u64,
+        last: Option<Place>,
+    },
+    /// Hand leadership over to the sender: only while the cluster is being created.
+    Yield,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct VoteAsked {
+    pub(crate) vote: VoteRecord,
+    pub(crate) last: Option<Place>,
+    pub(crate) transfer: bool,
+}
+
+/// What a replica answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Response {
+    Hello,
+    Append(Appended),
+    Vote {
+        vote: VoteRecord,
+        granted: bool,
+        last: Option<Place>,
+    },
+    Snapshot {
+        vote: VoteRecord,
+    },
+    TransferLeader(Result<(), TransferRefused>),
+    Yield,
+    Refused(Refused),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Appended {
+    Success,
+    PartialSuccess(Option<Place>),
+    Conflict,
+    HigherVote(VoteRecord),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum TransferRefused {
+    VoteChanged { expected: VoteRecord, actual: VoteRecord },
+    LogNotFlushed { expected: Option<Place>, actual: Option<Place> },
+}
+
+/// Why a frame was not served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub(crate) enum Refused {
+    /// It is for another cluster.
+    #[error("the frame is for another cluster")]
+    Cluster,
+    /// It is for another replica.
+    #[error("the frame is for another replica, this is {replica}")]
+    Recipient {
+        /// Who was reached.
+        replica: u64,
+    },
+    /// The sender is no member, or its certificate is not the member's.
+    #[error("the certificate is not the one of a member with that id")]
+    Sender,
+    /// Another process with the sender's id is alive.
+    #[error("another process with replica id {replica} is alive at {address}")]
+    Duplicate {
+        /// The id.
+        replica: u64,
+        /// Where the other process answers.
+        address: String,
+    },
+    /// The two replicas hold different histories.
+    #[error("the logs of the two replicas hold different entries at index {index} of term {term}")]
+    Diverged {
+        /// The entry's term.
+        term: u64,
+        /// The entry's index.
+        index: u64,
+    },
+    /// The replica is halted or not running yet.
+    #[error("the replica is not serving: {reason}")]
+    NotServing {
+        /// Why.
+        reason: String,
+    },
+    /// The frame makes no sense here.
+    #[error("the request was refused: {reason}")]
+    Request {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl<B: Serialize> Frame<B> {
+    pub(super) fn encode(&self) -> Bytes {
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&sealed::to_bytes(self));
+        bytes.into()
+    }
+}
+
+impl<B: DeserializeOwned> Frame<B> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, SealError> {
+        let Some((&version, body)) = bytes.split_first() else {
+            return Err(SealError::Truncated { bytes: 0 });
+        };
+        if version != VERSION {
+            return Err(SealError::Version { found: version });
+        }
+        sealed::from_bytes(body)
+    }
+}

@@ -1,0 +1,39 @@
+//! Keeping in touch: every replica greets every other one, whoever leads.
+//!
+//! So connections are there before an election needs them, replicas that never replicate to each other compare their histories,
+//! and each knows which of the others are alive.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, Lane};
+use super::frame::Request;
+use super::peers::Shared;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_millis(500);
+
+/// Greets all members over and over, until `stop`.
+pub(crate) async fn greet(client: Client, shared: Shared, stop: CancellationToken) {
+    let own = shared.me.replica;
+    loop {
+        let others = shared.members().into_keys().filter(|id| *id != own);
+        let greetings = others
+            .flat_map(|id| [Lane::Replication, Lane::Heartbeat].map(|lane| (id, lane)))
+            .map(|(id, lane)| {
+                let client = &client;
+                async move {
+                    if let Err(error) = client.call(id, lane, Request::Hello, WAIT).await {
+                        tracing::debug!(replica = id, %error, "greeting without answer");
+                    }
+                }
+            });
+        join_all(greetings).await;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+    }
+}

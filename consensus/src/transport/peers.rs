@@ -1,0 +1,169 @@
+//! What client and server share: who we are, who the members are, and which of their processes we have heard.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
+use serde::Serialize;
+
+use super::frame::{Frame, Refused};
+use super::tls::Fingerprint;
+use crate::chain::{ChainIndex, Position};
+use crate::halt::Halt;
+use crate::raft::Member;
+
+/// A process that was heard so recently may still be alive; another one under its id must show that it is not.
+const ALIVE: Duration = Duration::from_secs(5);
+
+/// Who this process is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Self_ {
+    pub(crate) cluster: [u8; 16],
+    pub(crate) replica: u64,
+    pub(crate) boot: u64,
+}
+
+/// Shared by client, server and status. Each lock is held for one look-up or update, never across an await.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) me: Self_,
+    members: Arc<RwLock<BTreeMap<u64, Member>>>,
+    heard: Arc<Mutex<BTreeMap<u64, Heard>>>,
+    pub(crate) chain: Arc<RwLock<ChainIndex>>,
+    pub(crate) halt: Halt,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    boot: u64,
+    at: Instant,
+}
+
+/// What is known of the process that sent a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Process {
+    /// It is the one that was heard last, or the first, or the one before was silent for long.
+    Known,
+    /// Another one was heard a moment ago.
+    Other { boot: u64 },
+}
+
+impl Shared {
+    pub(crate) fn new(me: Self_, members: BTreeMap<u64, Member>, chain: Arc<RwLock<ChainIndex>>, halt: Halt) -> Self {
+        let members = Arc::new(RwLock::new(members));
+        Self {
+            me,
+            members,
+            heard: Arc::default(),
+            chain,
+            halt,
+        }
+    }
+
+    pub(crate) fn member(&self, replica: u64) -> Option<Member> {
+        self.members.read().get(&replica).cloned()
+    }
+
+    pub(crate) fn members(&self) -> BTreeMap<u64, Member> {
+        self.members.read().clone()
+    }
+
+    /// The membership in the log takes the place of `cluster.json` as soon as there is one.
+    pub(crate) fn set_members(&self, members: BTreeMap<u64, Member>) {
+        if !members.is_empty() && *self.members.read() != members {
+            *self.members.write() = members;
+        }
+    }
+
+    pub(super) fn is_member_certificate(&self, fingerprint: &Fingerprint) -> bool {
+        self.members.read().values().any(|member| member.fingerprint == *fingerprint)
+    }
+
+    pub(crate) fn last_heard(&self, replica: u64) -> Option<Duration> {
+        self.heard.lock().get(&replica).map(|heard| heard.at.elapsed())
+    }
+
+    /// Notes a frame's process, unless another one was heard a moment ago.
+    pub(super) fn hear(&self, replica: u64, boot: u64) -> Process {
+        let mut heard = self.heard.lock();
+        match heard.get(&replica) {
+            Some(last) if last.boot != boot && last.at.elapsed() < ALIVE => Process::Other { boot: last.boot },
+            Some(_) | None => {
+                heard.insert(
+                    replica,
+                    Heard {
+                        boot,
+                        at: Instant::now(),
+                    },
+                );
+                Process::Known
+            }
+        }
+    }
+
+    /// Notes the process that answers at a member's address: that one counts.
+    pub(super) fn hear_at_address(&self, replica: u64, boot: u64) {
+        self.heard.lock().insert(
+            replica,
+            Heard {
+                boot,
+                at: Instant::now(),
+            },
+        );
+    }
+
+    pub(super) fn frame<B: Serialize>(&self, to: u64, body: B) -> Frame<B> {
+        let Self_ { cluster, replica, boot } = self.me;
+        Frame {
+            cluster,
+            from: replica,
+            to,
+            boot,
+            last: self.chain.read().last_position(),
+            body,
+        }
+    }
+
+    /// Stops this replica if another one holds a different entry at a common place.
+    pub(super) fn compare(&self, peer: u64, position: &Position) -> Result<(), Refused> {
+        if !self.chain.read().contradicts(position) {
+            return Ok(());
+        }
+        let Position { term, index, chain } = *position;
+        let own = self
+            .chain
+            .read()
+            .at(index)
+            .map(|own| own.chain.to_string())
+            .unwrap_or_default();
+        self.halt.halt(format!(
+            "the logs diverge: entry {index} of term {term} has chain {own} here and {chain} at replica {peer}"
+        ));
+        Err(Refused::Diverged { term, index })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared() -> Shared {
+        let me = Self_ {
+            cluster: [0; 16],
+            replica: 1,
+            boot: 1,
+        };
+        Shared::new(me, BTreeMap::new(), Arc::default(), Halt::new())
+    }
+
+    #[test]
+    fn a_second_process_is_not_taken_for_the_first_until_it_answers_at_the_address() {
+        let shared = shared();
+        assert_eq!(shared.hear(2, 10), Process::Known);
+        assert_eq!(shared.hear(2, 11), Process::Other { boot: 10 });
+        assert_eq!(shared.hear(2, 10), Process::Known);
+        shared.hear_at_address(2, 11);
+        assert_eq!(shared.hear(2, 11), Process::Known);
+    }
+}

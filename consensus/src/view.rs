@@ -1,0 +1,52 @@
+//! What this replica knows of the cluster, for status pages.
+
+use ollin_guard::{Binding, Phase};
+use ollin_protocol::units::{ReplicaId, Slot};
+
+use crate::role::{LogIndex, Term};
+
+/// One replica's knowledge of the cluster at one moment. Nothing in it is secret and no root is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterView {
+    /// The cluster's id, 32 hexadecimal digits.
+    pub cluster_id: String,
+    /// This replica.
+    pub replica: ReplicaId,
+    /// How far the cluster has been set up.
+    pub phase: Phase,
+    /// The leader, as far as this replica knows.
+    pub leader: Option<ReplicaId>,
+    /// The current term.
+    pub term: Term,
+    /// The last entry of the own log.
+    pub last_log: Option<LogIndex>,
+    /// The last entry known to be committed.
+    pub committed: Option<LogIndex>,
+    /// The last entry applied here.
+    pub applied: Option<LogIndex>,
+    /// Nothing new is bound at or below it.
+    pub floor: Option<Slot>,
+    /// Records at or below it are gone.
+    pub watermark: Option<Slot>,
+    /// The members, by id.
+    pub members: Vec<MemberView>,
+    /// Why this replica stopped granting, if it did.
+    pub halted: Option<String>,
+    /// What the cluster signs for.
+    pub binding: Option<Binding>,
+}
+
+/// One member of the cluster as this replica sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// Its id.
+    pub id: ReplicaId,
+    /// Where it listens, `host:port`.
+    pub address: String,
+    /// Whether it votes.
+    pub voter: bool,
+    /// How many entries it lags behind; known by the leader only.
+    pub lag: Option<u64>,
+    /// How long ago an authenticated frame of it arrived; `None` for this replica and before the first.
+    pub last_heard_ms: Option<u64>,
+}
