@@ -1,0 +1,15 @@
+//! What is served, as types: the binary fills them, the servers and `ollin status` read them.
+
+mod admin_config;
+mod cluster_status;
+mod decimal;
+mod l2_tips;
+mod node_description;
+
+pub use admin_config::AdminConfig;
+pub use cluster_status::{
+    ClusterStatus, DutyState, DutyWord, L1Endpoint, L1Section, LogPosition, Member, P2pSection, PublisherBalance, RECENT_SLOTS,
+    ReleasedSlot, ReplicaSection, RoleWord, Warning,
+};
+pub use l2_tips::{BlockRef, CheckpointRef, CheckpointTip, L2Tips};
+pub use node_description::{L1ContractAddresses, NodeInfo, ProtocolContractAddresses, VersionHeaders};
