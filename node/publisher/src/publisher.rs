@@ -1,0 +1,490 @@
+//! The loop that takes claimed bundles to L1.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use alloy::primitives::Address;
+use ollin_archiver::{ArchiverHandle, ArchiverView};
+use ollin_consensus::{
+    AttemptContent, AttemptError, AttemptGrant, AttemptRequest, ClaimError, ClaimRequest, CommandError, Outcome, RecordedAttempt,
+    Role, SigningLog, failpoint,
+};
+use ollin_guard::{Duty, DutyKind, Refusal};
+use ollin_keystore::{Keystore, SignError, SignedTransaction, TransactionParts};
+use ollin_l1::{L1, L1Error, L1Head, Receipt, SendError};
+use ollin_protocol::payload::DutyPayload;
+use ollin_protocol::propose;
+use ollin_protocol::schedule::Schedule;
+use ollin_protocol::units::Slot;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::decide::{Action, Facts, decide};
+use crate::fees::{FeeCaps, Market, next_fees};
+use crate::job::Job;
+use crate::material::Material;
+use crate::sidecar::{self, SidecarError};
+
+/// Pause between looks when nothing else wakes the loop.
+const TICK: Duration = Duration::from_millis(100);
+/// Pause between looks at what was mined but is not final.
+const SETTLE_EVERY: Duration = Duration::from_secs(2);
+/// A slot's bundle that was mined without being taken is sent again at most this often.
+const MAX_REVERTED: u32 = 2;
+/// Looks without a receipt of ours at a spent nonce before it counts as a foreign spend (receipts may lag the count).
+const FOREIGN_AFTER_LOOKS: u32 = 30;
+/// Most gas of a transaction (EIP-7825).
+const MAX_GAS: u64 = 16_777_216;
+/// Gas beyond the simulation for checking the blobs, which a simulation cannot do: 50,000 a point and its overhead.
+const GAS_PER_BLOB: u64 = 60_000;
+
+/// What the publisher needs to know besides L1 and the log.
+#[derive(Clone, Debug)]
+pub struct PublisherConfig {
+    /// The most to pay.
+    pub caps: FeeCaps,
+    /// Seconds of L1 time without inclusion after which an attempt is bumped (`L1_TX_MONITOR_STALL_TIME_MS`).
+    pub stall: u64,
+    /// Most attempts of one slot at one nonce (`L1_TX_MONITOR_MAX_ATTEMPTS` and the first).
+    pub max_attempts: usize,
+    /// How long one command to the log may take before its outcome counts as unknown.
+    pub claim_timeout: Duration,
+}
+
+/// Why a step did not succeed; the next look tries again from the log.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error("claim: {0}")]
+    Claim(#[from] ClaimError),
+    #[error("attempt: {0}")]
+    Attempt(#[from] AttemptError),
+    #[error("outcome: {0}")]
+    Command(#[from] CommandError),
+    #[error("signing: {0}")]
+    Sign(#[from] SignError),
+    #[error("sidecar: {0}")]
+    Sidecar(#[from] SidecarError),
+    #[error("fees: {0}")]
+    Fees(#[from] crate::fees::AboveCap),
+    #[error("simulation: {0}")]
+    Simulation(#[from] ollin_l1::SimulationError),
+    #[error("attester {attester} has no publisher key")]
+    NoPublisher { attester: Address },
+    #[error("the payload of {duty} is not in the log")]
+    PayloadGone { duty: Duty },
+    #[error("the bundle's claim is refused: {0}")]
+    Refused(Refusal),
+    #[error("the slot is over")]
+    SlotOver,
+    #[error("nonce {nonce} is spent on L1 and no receipt of ours is found yet")]
+    Unresolved { nonce: u64 },
+    #[error("the bundle was mined {times} times without being taken")]
+    Reverted { times: u32 },
+}
+
+/// Publishes the bundles that the log holds while this replica is active.
+pub struct Publisher {
+    log: SigningLog,
+    keystore: Arc<Keystore>,
+    l1: L1,
+    archiver: ArchiverHandle,
+    config: PublisherConfig,
+    schedule: Schedule,
+    job: Option<Job>,
+    /// The last slot that is over for this process.
+    concluded: Option<Slot>,
+    /// How often a spent nonce was looked up without finding a receipt of ours, by publisher.
+    unresolved: BTreeMap<Address, u32>,
+}
+
+impl Publisher {
+    /// Wires a publisher; [`Self::run`] starts it.
+    pub fn new(log: SigningLog, keystore: Arc<Keystore>, l1: L1, archiver: ArchiverHandle, config: PublisherConfig) -> Self {
+        let schedule = l1.schedule();
+        Self {
+            log,
+            keystore,
+            l1,
+            archiver,
+            config,
+            schedule,
+            job: None,
+            concluded: None,
+            unresolved: BTreeMap::new(),
+        }
+    }
+
+    /// Publishes until `shutdown`.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut role = self.log.role();
+        let mut applied = self.log.applied();
+        let mut view = self.archiver.view();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut settle_at = Instant::now();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = tick.tick() => {}
+                changed = view.changed() => if changed.is_err() { return },
+                changed = applied.changed() => if changed.is_err() { return },
+                changed = role.changed() => {
+                    if changed.is_err() { return }
+                    // Another term: everything is derived from the log again.
+                    self.job = None;
+                    self.concluded = None;
+                    settle_at = Instant::now();
+                }
+            }
+            if !matches!(*role.borrow(), Role::Active { .. }) {
+                continue;
+            }
+            let seen = view.borrow().clone();
+            self.publish(&seen).await;
+            if Instant::now() >= settle_at {
+                self.settle_all().await;
+                settle_at = Instant::now() + SETTLE_EVERY;
+            }
+        }
+    }
+
+    /// One look at the slot of the next L1 block.
+    async fn publish(&mut self, view: &ArchiverView) {
+        let Some(head) = &view.l1_head else { return };
+        let next_block = head.timestamp.saturating_add(self.schedule.ethereum_slot_duration).max(now());
+        let Some(slot) = self.schedule.slot_at(next_block) else {
+            return;
+        };
+        if self.job.as_ref().is_some_and(|job| job.slot != slot) {
+            self.missed();
+        }
+        if self.concluded == Some(slot) {
+            return;
+        }
+        if view.tip.slot.is_some_and(|tip| tip >= slot) && self.job.is_none() {
+            return;
+        }
+        if self.job.is_none() {
+            let Some(duty) = self.bound_bundle(slot) else { return };
+            failpoint::reach("bundle-claimed", slot).await;
+            match self.material(duty).await {
+                Ok(material) => self.job = Some(Job::new(slot, material)),
+                Err(error) => tracing::warn!(%slot, %error, "the claimed bundle cannot be published yet"),
+            }
+        }
+        let Some(mut job) = self.job.take() else { return };
+        match self.step(&mut job, head).await {
+            Ok(false) => self.job = Some(job),
+            Ok(true) => self.concluded = Some(slot),
+            Err(error) => {
+                job.say(error.to_string());
+                self.job = Some(job);
+            }
+        }
+    }
+
+    fn missed(&mut self) {
+        if let Some(job) = self.job.take() {
+            let slot = job.slot;
+            tracing::warn!(%slot, reason = job.last_reason(), "slot missed: its bundle did not land");
+            metrics::counter!("ollin_slots_missed_total").increment(1);
+        }
+    }
+
+    fn bound_bundle(&self, slot: Slot) -> Option<Duty> {
+        let bound = self.log.bound_in_slot(slot);
+        bound
+            .into_iter()
+            .map(|(duty, _)| duty)
+            .find(|duty| duty.kind == DutyKind::AttestationsAndSigners)
+    }
+
+    /// Takes up a claimed bundle: signs it under its own grant (the same bytes whoever does it) and makes its blobs again.
+    async fn material(&self, duty: Duty) -> Result<Material, StepError> {
+        let payload = |duty: Duty| self.log.bound(&duty).and_then(|bound| bound.payload);
+        let publisher = self.keystore.publisher_of(&duty.attester);
+        let publisher = publisher.ok_or(StepError::NoPublisher { attester: duty.attester })?;
+        let checkpoint_duty = Duty {
+            kind: DutyKind::CheckpointProposal,
+            ..duty
+        };
+        let Some(DutyPayload::Checkpoint(checkpoint)) = payload(checkpoint_duty) else {
+            return Err(StepError::PayloadGone { duty: checkpoint_duty });
+        };
+        let Some(payload @ DutyPayload::Bundle(_)) = payload(duty) else {
+            return Err(StepError::PayloadGone { duty });
+        };
+        let mut verdicts = self
+            .log
+            .claim(
+                vec![ClaimRequest {
+                    duties: vec![duty],
+                    payload,
+                }],
+                self.deadline(),
+            )
+            .await?
+            .into_iter();
+        let grant = verdicts
+            .next()
+            .ok_or(StepError::PayloadGone { duty })?
+            .map_err(StepError::Refused)?;
+        let signed = self.keystore.sign(grant)?;
+        let DutyPayload::Bundle(bundle) = signed.payload.as_ref() else {
+            return Err(StepError::PayloadGone { duty });
+        };
+        let (bundle, sidecar) = (Arc::new(bundle.clone()), sidecar::of_checkpoint(&checkpoint)?);
+        Ok(Material {
+            duty,
+            publisher,
+            bundle,
+            signature: signed.signature,
+            sidecar,
+        })
+    }
+
+    /// One action for the job; `true` when its slot is concluded.
+    async fn step(&mut self, job: &mut Job, head: &L1Head) -> Result<bool, StepError> {
+        let publisher = job.material.publisher;
+        let state = self.log.publisher_state(publisher);
+        let open_nonce = state.open.first().map(|attempt| attempt.request.nonce);
+        let count = self.l1.transaction_count(publisher).await?;
+        let newest = state.open.last();
+        let facts = Facts {
+            slot: job.slot,
+            open: &state.open,
+            spent: open_nonce.is_some_and(|nonce| count > nonce),
+            sent_at: newest
+                .and_then(|attempt| job.sent_at.get(&(attempt.request.nonce, attempt.number)))
+                .copied(),
+            head_time: head.timestamp,
+            slot_start: self.schedule.slot_start(job.slot),
+            slot_end: self.schedule.slot_end(job.slot),
+            now: now(),
+            l1_slot_duration: self.schedule.ethereum_slot_duration,
+            stall: self.config.stall,
+            max_attempts: self.config.max_attempts,
+        };
+        match (decide(&facts), newest) {
+            (Action::Wait, _) | (Action::Send, None) => Ok(false),
+            (Action::SlotOver, _) => Err(StepError::SlotOver),
+            (Action::Resolve, _) => {
+                let mined = self.resolve(publisher, &state.open).await?;
+                Ok(self.judge(job, mined))
+            }
+            (Action::Record, _) => {
+                let nonce = open_nonce.or(state.next_nonce).unwrap_or(count);
+                self.record(job, head, nonce, &state.open).await?;
+                Ok(false)
+            }
+            (Action::Send, Some(newest)) => {
+                let grant = self
+                    .log
+                    .reissue_attempt(publisher, newest.request.nonce, newest.number)
+                    .await?;
+                tracing::info!(slot = %job.slot, nonce = newest.request.nonce, attempt = newest.number, "resuming a recorded attempt");
+                self.send(job, head, grant).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// What a mined attempt means for the job: `true` if its checkpoint landed.
+    fn judge(&self, job: &mut Job, mined: Option<(RecordedAttempt, Receipt)>) -> bool {
+        let Some((attempt, receipt)) = mined else { return false };
+        if attempt.request.slot != job.slot {
+            tracing::warn!(slot = %attempt.request.slot, l1_block = %receipt.block, "an attempt of an earlier slot was mined");
+            return false;
+        }
+        if receipt.checkpoint_proposed {
+            tracing::info!(slot = %job.slot, attempt = attempt.number, l1_block = %receipt.block, "checkpoint landed");
+            metrics::counter!("ollin_checkpoints_landed_total").increment(1);
+            return true;
+        }
+        job.reverted = job.reverted.saturating_add(1);
+        job.gas_limit = None;
+        job.say(format!(
+            "attempt {} was mined in L1 block {} without being taken",
+            attempt.number, receipt.block
+        ));
+        false
+    }
+
+    /// Simulates, records the next attempt in the log, sends it.
+    async fn record(&self, job: &mut Job, head: &L1Head, nonce: u64, open: &[RecordedAttempt]) -> Result<(), StepError> {
+        if job.reverted > MAX_REVERTED {
+            return Err(StepError::Reverted { times: job.reverted });
+        }
+        let gas_limit = self.gas_limit(job, head).await?;
+        let market = self.l1.market_fees().await?;
+        let market = Market {
+            base_fee_wei: market.base_fee_wei,
+            blob_base_fee_wei: market.blob_base_fee_wei,
+            priority_fee_wei: market.priority_fee_wei,
+        };
+        let earlier: Vec<_> = open
+            .iter()
+            .filter(|attempt| attempt.request.nonce == nonce)
+            .map(|attempt| attempt.request.fees)
+            .collect();
+        let request = AttemptRequest {
+            slot: job.slot,
+            publisher: job.material.publisher,
+            nonce,
+            content: AttemptContent::Bundle { duty: job.material.duty },
+            gas_limit,
+            fees: next_fees(&market, &earlier, &self.config.caps)?,
+        };
+        let grant = self.log.record_attempt(request, self.deadline()).await?;
+        let recorded = grant.attempt();
+        tracing::info!(slot = %job.slot, nonce, attempt = recorded.number, fees = ?recorded.request.fees, "attempt recorded");
+        metrics::counter!("ollin_attempts_total").increment(1);
+        failpoint::reach("attempt-recorded", job.slot).await;
+        self.send(job, head, grant).await
+    }
+
+    async fn send(&self, job: &mut Job, head: &L1Head, grant: AttemptGrant) -> Result<(), StepError> {
+        // A pause may lie between the record and this line: a transaction of a past slot is never started.
+        if now() >= self.schedule.slot_end(job.slot) {
+            return Err(StepError::SlotOver);
+        }
+        let (nonce, number) = (grant.attempt().request.nonce, grant.attempt().number);
+        let transaction = self.sign(&job.material, grant)?;
+        match self.l1.send_raw(&transaction.raw).await {
+            Ok(_) | Err(SendError::AlreadyKnown) => {}
+            // The pool may hold a newer attempt, or L1 counts further than one endpoint says: the next look tells.
+            Err(error @ (SendError::Underpriced(_) | SendError::NonceTooLow(_))) => job.say(error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+        job.sent_at.insert((nonce, number), head.timestamp);
+        tracing::info!(slot = %job.slot, nonce, attempt = number, transaction = %transaction.hash, "attempt sent");
+        failpoint::reach("attempt-sent", job.slot).await;
+        Ok(())
+    }
+
+    fn sign(&self, material: &Material, grant: AttemptGrant) -> Result<SignedTransaction, StepError> {
+        let contracts = self.l1.contracts();
+        let parts = TransactionParts {
+            chain_id: self.l1.constants().chain_id,
+            multicall: contracts.multicall,
+            rollup: contracts.rollup,
+            attestations_and_signers_signature: material.signature,
+            sidecar: material.sidecar.clone(),
+        };
+        Ok(self.keystore.sign_attempt(grant, parts)?)
+    }
+
+    async fn gas_limit(&self, job: &mut Job, head: &L1Head) -> Result<u64, StepError> {
+        if let Some(known) = job.gas_limit {
+            return Ok(known);
+        }
+        let material = &job.material;
+        let calldata = propose::encode_bundle_calldata(self.l1.contracts().rollup, &material.bundle, &material.signature);
+        let next_block = head.timestamp.saturating_add(self.schedule.ethereum_slot_duration);
+        let timestamp = next_block.max(self.schedule.slot_start(job.slot));
+        let simulated = self.l1.simulate_bundle(material.publisher, &calldata, timestamp).await?;
+        let blobs = u64::try_from(material.sidecar.blobs.len()).unwrap_or(u64::MAX);
+        let with_blobs = (simulated.gas.saturating_mul(64) / 63).saturating_add(GAS_PER_BLOB.saturating_mul(blobs));
+        let limit = (with_blobs.saturating_mul(6) / 5).min(MAX_GAS);
+        job.gas_limit = Some(limit);
+        Ok(limit)
+    }
+
+    /// Finds out which attempt was mined at a spent nonce and records it; `None` if the nonce went to a foreign transaction.
+    async fn resolve(
+        &mut self,
+        publisher: Address,
+        open: &[RecordedAttempt],
+    ) -> Result<Option<(RecordedAttempt, Receipt)>, StepError> {
+        let Some(nonce) = open.first().map(|attempt| attempt.request.nonce) else {
+            return Ok(None);
+        };
+        for attempt in open.iter().rev() {
+            let AttemptContent::Bundle { duty } = attempt.request.content else {
+                continue;
+            };
+            let material = self.material(duty).await?;
+            let grant = self.log.reissue_attempt(publisher, nonce, attempt.number).await?;
+            let hash = self.sign(&material, grant)?.hash;
+            let Some(receipt) = self.l1.receipt(hash).await? else {
+                continue;
+            };
+            let mined = Outcome::Mined {
+                publisher,
+                nonce,
+                tx_hash: hash,
+                l1_block: receipt.block,
+                l1_block_hash: receipt.block_hash,
+            };
+            self.log.record_outcome(mined, self.deadline()).await?;
+            self.unresolved.remove(&publisher);
+            return Ok(Some((*attempt, receipt)));
+        }
+        let looks = self.unresolved.entry(publisher).or_default();
+        *looks = looks.saturating_add(1);
+        if *looks < FOREIGN_AFTER_LOOKS {
+            return Err(StepError::Unresolved { nonce });
+        }
+        tracing::error!(%publisher, nonce, "a transaction that is not ours spent the nonce: is the publisher's key used elsewhere?");
+        self.log
+            .record_outcome(Outcome::ForeignSpend { publisher, nonce }, self.deadline())
+            .await?;
+        self.unresolved.remove(&publisher);
+        Ok(None)
+    }
+
+    /// Follows what was mined until it is final, and open nonces that no job looks after.
+    async fn settle_all(&mut self) {
+        let busy = self.job.as_ref().map(|job| job.material.publisher);
+        for publisher in self.keystore.publishers() {
+            if let Err(error) = self.settle(publisher, busy == Some(publisher)).await {
+                tracing::debug!(%publisher, %error, "outcomes not read");
+            }
+        }
+    }
+
+    async fn settle(&mut self, publisher: Address, busy: bool) -> Result<(), StepError> {
+        let state = self.log.publisher_state(publisher);
+        if let (Some(open), false) = (state.open.first(), busy) {
+            let count = self.l1.transaction_count(publisher).await?;
+            if count > open.request.nonce {
+                self.resolve(publisher, &state.open).await?;
+            }
+        }
+        let Some(oldest) = state.mined.first() else { return Ok(()) };
+        let finalized = self.l1.finalized().await?;
+        for mined in state.mined.iter().filter(|mined| mined.at.l1_block <= finalized.number) {
+            let (nonce, deadline) = (mined.nonce, self.deadline());
+            match self.l1.receipt(mined.at.tx_hash).await? {
+                Some(receipt) if receipt.block <= finalized.number => {
+                    self.log
+                        .record_outcome(Outcome::Settled { publisher, nonce }, deadline)
+                        .await?;
+                }
+                Some(_) => {}
+                None => {
+                    tracing::warn!(%publisher, nonce, "a mined attempt is gone from L1: its nonce is open again");
+                    self.log
+                        .record_outcome(Outcome::Reorged { publisher, nonce }, deadline)
+                        .await?;
+                }
+            }
+        }
+        tracing::trace!(%publisher, oldest = oldest.nonce, "outcomes read");
+        Ok(())
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.config.claim_timeout
+    }
+}
+
+/// Wall clock, seconds since the Unix epoch. It decides when a send is too late, never what may be sent.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

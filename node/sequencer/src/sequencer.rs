@@ -1,0 +1,465 @@
+//! The loop that works slots: reads L1 and the log, decides, claims, signs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use alloy_primitives::Address;
+use ollin_archiver::ArchiverHandle;
+use ollin_consensus::{ClaimError, ClaimRequest, Grant, Role, SigningLog, failpoint};
+use ollin_guard::{Duty, DutyKind, Refusal};
+use ollin_keystore::{Keystore, SignError};
+use ollin_l1::{L1, L1Error};
+use ollin_protocol::payload::{AttestationPayload, DutyPayload};
+use ollin_protocol::schedule::{Schedule, Timetable};
+use ollin_protocol::signature::Signature;
+use ollin_protocol::units::{BlockIndex, SigningRoot, Slot};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::bundle::{self, BundleError};
+use crate::decide::{Decision, LeaveReason, SlotFacts, WaitReason, decide};
+use crate::proposal::{self, AbandonReason, BuildError, L1Inputs, Proposal};
+
+/// Pause between looks at a slot when nothing else wakes the loop.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What the sequencer needs to know besides L1 and the log.
+#[derive(Clone, Debug)]
+pub struct SequencerConfig {
+    /// Official deadlines within a slot.
+    pub timetable: Timetable,
+    /// How long one claim may take before its outcome counts as unknown.
+    pub claim_timeout: Duration,
+    /// Whether a slot without transactions gets a checkpoint (`SEQ_BUILD_CHECKPOINT_IF_EMPTY`, or no transaction is asked for).
+    pub build_if_empty: bool,
+}
+
+/// How a slot ended for this replica.
+#[derive(Debug, thiserror::Error)]
+pub enum SlotOutcome {
+    /// Everything that the publisher needs is in the log.
+    #[error("bundle claimed")]
+    BundleClaimed,
+    /// Left by [`decide`].
+    #[error("left: {0:?}")]
+    Left(LeaveReason),
+    /// Given up although claimed: L1 moved under it, or its payload is not the one that execution gives.
+    #[error("given up: {0}")]
+    Abandoned(#[from] AbandonReason),
+    /// The log refuses, for good.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The committee holds too few attesters of ours (others' attestations need the p2p network).
+    #[error("no bundle: {0}")]
+    NoBundle(#[from] BundleError),
+    /// The checkpoint cannot be built.
+    #[error("not built: {0}")]
+    NotBuilt(#[from] BuildError),
+    /// A key of ours failed.
+    #[error("not signed: {0}")]
+    NotSigned(#[from] SignError),
+}
+
+/// Why to try the same step again.
+#[derive(Debug, thiserror::Error)]
+enum Retry {
+    #[error("L1 is not read up to the slot yet")]
+    NotSynced,
+    #[error("the contract does not take a proposal for the slot yet: {0}")]
+    NotProposable(String),
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error("the archiver cannot be read: {0}")]
+    Archiver(#[from] ollin_archiver::ArchiverError),
+    #[error("another payload is bound; adopting it")]
+    Adopt,
+}
+
+/// How one pass over a slot ended.
+enum Pass {
+    Again(Retry),
+    Concluded(SlotOutcome),
+}
+
+impl<E: Into<Retry>> From<E> for Pass {
+    fn from(error: E) -> Self {
+        Self::Again(error.into())
+    }
+}
+
+/// Works the slots of our attesters while this replica is active.
+pub struct Sequencer {
+    log: SigningLog,
+    keystore: Arc<Keystore>,
+    l1: L1,
+    archiver: ArchiverHandle,
+    config: SequencerConfig,
+    schedule: Schedule,
+    /// A proposal whose claim has an unknown outcome: the same root must be claimed again, never another one.
+    draft: Option<(Slot, Proposal)>,
+    turn: Option<Turn>,
+}
+
+/// Attestations to one checkpoint, all under one root.
+struct Attestations {
+    root: SigningRoot,
+    signatures: BTreeMap<Address, Signature>,
+}
+
+/// Whose turn a slot is.
+#[derive(Clone, Debug)]
+struct Turn {
+    slot: Slot,
+    committee: Vec<Address>,
+    proposer: Option<Address>,
+}
+
+impl Sequencer {
+    /// Wires a sequencer; [`Self::run`] starts it.
+    pub fn new(log: SigningLog, keystore: Arc<Keystore>, l1: L1, archiver: ArchiverHandle, config: SequencerConfig) -> Self {
+        let schedule = l1.schedule();
+        Self {
+            log,
+            keystore,
+            l1,
+            archiver,
+            config,
+            schedule,
+            draft: None,
+            turn: None,
+        }
+    }
+
+    /// Works until `shutdown`. A step that was begun ends by itself: every wait in it has a deadline.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut role = self.log.role();
+        let mut view = self.archiver.view();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut concluded: Option<Slot> = None;
+        let mut said: Option<(Slot, String)> = None;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = tick.tick() => {}
+                changed = view.changed() => if changed.is_err() { return },
+                // A slot that was left may be ours to finish in another term.
+                changed = role.changed() => if changed.is_err() { return } else { concluded = None },
+            }
+            if !matches!(*role.borrow(), Role::Active { .. }) {
+                continue;
+            }
+            let Some(slot) = self.slot_to_build() else { continue };
+            // The one look at the clock that admits claims: no slot later than that of the next L1 block (rule R7).
+            self.log.set_slot_horizon(slot);
+            if concluded == Some(slot) {
+                continue;
+            }
+            match self.work(slot).await {
+                Ok(outcome) | Err(Pass::Concluded(outcome)) => {
+                    report(slot, &outcome);
+                    concluded = Some(slot);
+                }
+                Err(Pass::Again(retry)) => {
+                    let reason = retry.to_string();
+                    if said.as_ref() != Some(&(slot, reason.clone())) {
+                        tracing::debug!(%slot, reason, "slot waits");
+                        said = Some((slot, reason));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The slot whose building time it is: the one of the next L1 block.
+    fn slot_to_build(&self) -> Option<Slot> {
+        let next_l1_block = now_ms() / 1000 + self.schedule.ethereum_slot_duration;
+        self.schedule.slot_at(next_l1_block)
+    }
+
+    async fn work(&mut self, slot: Slot) -> Result<SlotOutcome, Pass> {
+        let turn = self.turn(slot).await?;
+        let ours = turn.proposer.filter(|address| self.keystore.holds(address));
+        let facts = self.facts(slot, ours);
+        match (decide(&facts), ours) {
+            (Decision::Leave(reason), _) => Ok(SlotOutcome::Left(reason)),
+            (Decision::Wait(WaitReason::NotSynced), _) => Err(Retry::NotSynced.into()),
+            (Decision::Start | Decision::Finish, Some(proposer)) => {
+                self.finish(slot, proposer, &turn.committee, facts.claimed).await
+            }
+            (Decision::Start | Decision::Finish, None) => Ok(SlotOutcome::Left(LeaveReason::NotOurs)),
+        }
+    }
+
+    /// Committee and proposer, asked once a slot and not before L1 is read up to it: earlier the seed may still change.
+    async fn turn(&mut self, slot: Slot) -> Result<Turn, Pass> {
+        if let Some(known) = self.turn.as_ref().filter(|turn| turn.slot == slot) {
+            return Ok(known.clone());
+        }
+        if !self.synced(slot) {
+            return Err(Retry::NotSynced.into());
+        }
+        let turn = Turn {
+            slot,
+            committee: self.l1.committee(slot).await?,
+            proposer: self.l1.proposer(slot).await?,
+        };
+        self.turn = Some(turn.clone());
+        Ok(turn)
+    }
+
+    /// The archiver has read the last L1 block in which the slot before could still land.
+    fn synced(&self, slot: Slot) -> bool {
+        let view = self.archiver.view().borrow().clone();
+        let read_until = view
+            .synced_at
+            .as_ref()
+            .map(|head| head.timestamp.saturating_add(self.schedule.ethereum_slot_duration));
+        view.fault.is_none() && read_until.is_some_and(|read| read >= self.schedule.slot_start(slot))
+    }
+
+    fn facts(&self, slot: Slot, ours: Option<Address>) -> SlotFacts {
+        let build_start_ms = self.schedule.build_start(slot).saturating_mul(1000);
+        let view = self.archiver.view().borrow().clone();
+        let bound = |kind| ours.is_some_and(|attester| self.log.bound(&Duty { attester, slot, kind }).is_some());
+        SlotFacts {
+            slot,
+            elapsed: Duration::from_millis(now_ms().saturating_sub(build_start_ms)),
+            initialize_deadline: self.config.timetable.initialize_deadline,
+            slot_end: Duration::from_secs(self.schedule.slot_duration),
+            ours: ours.is_some(),
+            build_if_empty: self.config.build_if_empty,
+            claimed: bound(DutyKind::CheckpointProposal)
+                || bound(DutyKind::BlockProposal {
+                    index: BlockIndex::new(0),
+                }),
+            bundle_claimed: bound(DutyKind::AttestationsAndSigners),
+            tip_slot: view.tip.slot,
+            synced: self.synced(slot),
+        }
+    }
+
+    /// From wherever the log is to the bundle's claim.
+    async fn finish(&mut self, slot: Slot, proposer: Address, committee: &[Address], claimed: bool) -> Result<SlotOutcome, Pass> {
+        let inputs = self.inputs(slot, proposer).await?;
+        let proposal = self.proposal(slot, proposer, &inputs)?;
+        if !claimed {
+            failpoint::reach("before-first-claim", slot).await;
+        }
+        let proposer_signature = self.claim_proposal(slot, proposer, &proposal).await?;
+        let attestations = self.attest(slot, committee, &proposal, proposer_signature).await?;
+        self.claim_bundle(slot, proposer, committee, &proposal, &attestations).await?;
+        self.draft = None;
+        Ok(SlotOutcome::BundleClaimed)
+    }
+
+    /// Reads what L1 dictates, all at the archiver's tip.
+    async fn inputs(&self, slot: Slot, proposer: Address) -> Result<L1Inputs, Pass> {
+        let view = self.archiver.view().borrow().clone();
+        let Some(synced) = view.synced_at.clone() else {
+            return Err(Retry::NotSynced.into());
+        };
+        let slot_start = self.schedule.slot_start(slot);
+        let next_l1_block = slot_start.max(synced.timestamp.saturating_add(self.schedule.ethereum_slot_duration));
+        let checkpoint = view.tip.checkpoint.saturating_add(1);
+        let tip_archive = view.tip.chain.archive().root;
+        let proposable = self.l1.can_propose(next_l1_block, tip_archive, proposer).await;
+        match proposable {
+            Ok(proposable) if proposable.slot == slot && proposable.checkpoint == checkpoint => {}
+            Ok(other) => return Err(Retry::NotProposable(format!("{other:?}")).into()),
+            Err(error) => return Err(Retry::NotProposable(error.to_string()).into()),
+        }
+        let messages = self.archiver.messages(checkpoint).map_err(Retry::from)?;
+        let previous_out_hashes = view.tip.previous_out_hashes(self.schedule.epoch_of(slot));
+        let constants = self.l1.constants();
+        Ok(L1Inputs {
+            l1_block: synced.number,
+            l1_block_hash: synced.hash,
+            chain_id: constants.chain_id,
+            rollup_version: constants.rollup_version,
+            parent: view.tip.chain.clone(),
+            checkpoint,
+            block: view.tip.block.saturating_add(1),
+            timestamp: slot_start,
+            fee_per_l2_gas: self.l1.mana_min_fee(next_l1_block).await?,
+            messages: messages.ok_or(Retry::NotSynced)?,
+            previous_out_hashes,
+        })
+    }
+
+    /// The slot's proposal: the bound one re-executed, else the one whose claim is unknown, else a new one.
+    fn proposal(&mut self, slot: Slot, proposer: Address, inputs: &L1Inputs) -> Result<Proposal, Pass> {
+        let duty = Duty {
+            attester: proposer,
+            slot,
+            kind: DutyKind::CheckpointProposal,
+        };
+        if let Some(bound) = self.log.bound(&duty) {
+            let Some(DutyPayload::Checkpoint(claimed)) = bound.payload else {
+                return Err(Pass::Concluded(SlotOutcome::Left(LeaveReason::Landed)));
+            };
+            return proposal::reexecute(claimed, inputs).map_err(|reason| Pass::Concluded(reason.into()));
+        }
+        if let Some((drafted, proposal)) = &self.draft
+            && *drafted == slot
+        {
+            return Ok(proposal.clone());
+        }
+        let Some(entry) = self.keystore.attester(&proposer) else {
+            return Err(Pass::Concluded(SlotOutcome::Left(LeaveReason::NotOurs)));
+        };
+        let built =
+            proposal::build(slot, entry.coinbase, entry.fee_recipient, inputs).map_err(|error| Pass::Concluded(error.into()))?;
+        self.draft = Some((slot, built.clone()));
+        Ok(built)
+    }
+
+    /// Claims block and checkpoint in one entry, then signs both. Returns the checkpoint's signature.
+    async fn claim_proposal(&self, slot: Slot, attester: Address, proposal: &Proposal) -> Result<Signature, Pass> {
+        let checkpoint = &proposal.checkpoint;
+        let block = Duty {
+            attester,
+            slot,
+            kind: DutyKind::BlockProposal {
+                index: checkpoint.last_block.index,
+            },
+        };
+        let whole = Duty {
+            attester,
+            slot,
+            kind: DutyKind::CheckpointProposal,
+        };
+        let requests = vec![
+            ClaimRequest {
+                duties: vec![block],
+                payload: DutyPayload::Block(checkpoint.last_block.clone()),
+            },
+            ClaimRequest {
+                duties: vec![whole],
+                payload: DutyPayload::Checkpoint(checkpoint.clone()),
+            },
+        ];
+        let mut grants = self.claim(slot, requests).await?.into_iter();
+        failpoint::reach("claim-committed", slot).await;
+        let (Some(block), Some(checkpoint)) = (grants.next(), grants.next()) else {
+            return Err(Retry::Adopt.into());
+        };
+        self.sign(block)?;
+        failpoint::reach("block-signed", slot).await;
+        let signature = self.sign(checkpoint)?.1;
+        failpoint::reach("checkpoint-claimed", slot).await;
+        Ok(signature)
+    }
+
+    /// Claims and signs the attestations of all our attesters in the committee: one entry, one payload.
+    async fn attest(
+        &self,
+        slot: Slot,
+        committee: &[Address],
+        proposal: &Proposal,
+        proposer_signature: Signature,
+    ) -> Result<Attestations, Pass> {
+        let ours = committee.iter().copied().filter(|member| self.keystore.holds(member));
+        let duties: Vec<Duty> = ours
+            .map(|attester| Duty {
+                attester,
+                slot,
+                kind: DutyKind::Attestation,
+            })
+            .collect();
+        let checkpoint = &proposal.checkpoint;
+        let payload = DutyPayload::Attestation(AttestationPayload {
+            header: checkpoint.header.clone(),
+            archive: checkpoint.archive,
+            fee_asset_price_modifier: checkpoint.fee_asset_price_modifier,
+            proposer_signature,
+        });
+        let root = payload.signing_root();
+        let grants = self.claim(slot, vec![ClaimRequest { duties, payload }]).await?;
+        let signatures = grants.into_iter().map(|grant| self.sign(grant)).collect::<Result<_, _>>()?;
+        Ok(Attestations { root, signatures })
+    }
+
+    async fn claim_bundle(
+        &self,
+        slot: Slot,
+        proposer: Address,
+        committee: &[Address],
+        proposal: &Proposal,
+        attestations: &Attestations,
+    ) -> Result<(), Pass> {
+        let checkpoint = &proposal.checkpoint;
+        let bundle = bundle::assemble(
+            checkpoint,
+            &attestations.root,
+            committee,
+            proposer,
+            &attestations.signatures,
+            proposal.blob_input.clone(),
+        )
+        .map_err(|error| Pass::Concluded(error.into()))?;
+        let duty = Duty {
+            attester: proposer,
+            slot,
+            kind: DutyKind::AttestationsAndSigners,
+        };
+        // The publisher claims it again to sign it: the grant made here is not needed.
+        self.claim(
+            slot,
+            vec![ClaimRequest {
+                duties: vec![duty],
+                payload: DutyPayload::Bundle(bundle),
+            }],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Claims, and turns refusals into the next step: adopt a bound payload, or leave the slot.
+    async fn claim(&self, slot: Slot, requests: Vec<ClaimRequest>) -> Result<Vec<Grant>, Pass> {
+        let deadline = Instant::now() + self.config.claim_timeout;
+        let verdicts = self.log.claim(requests, deadline).await?;
+        verdicts
+            .into_iter()
+            .map(|verdict| match verdict {
+                Ok(grant) => Ok(grant),
+                Err(Refusal::Conflict { .. }) => {
+                    tracing::warn!(%slot, "another payload is bound for the duty: adopting it");
+                    Err(Retry::Adopt.into())
+                }
+                Err(refusal) => Err(Pass::Concluded(SlotOutcome::Refused(refusal))),
+            })
+            .collect()
+    }
+
+    fn sign(&self, grant: Grant) -> Result<(Address, Signature), Pass> {
+        let signed = self.keystore.sign(grant).map_err(|error| Pass::Concluded(error.into()))?;
+        Ok((signed.duty.attester, signed.signature))
+    }
+}
+
+fn report(slot: Slot, outcome: &SlotOutcome) {
+    match outcome {
+        SlotOutcome::BundleClaimed => tracing::info!(%slot, "bundle claimed"),
+        SlotOutcome::Left(
+            LeaveReason::NotOurs | LeaveReason::Landed | LeaveReason::BundleClaimed | LeaveReason::NothingToBuild,
+        ) => {
+            tracing::debug!(%slot, reason = %outcome, "slot left");
+        }
+        SlotOutcome::Left(LeaveReason::TooLateToStart | LeaveReason::SlotOver)
+        | SlotOutcome::Abandoned(_)
+        | SlotOutcome::Refused(_)
+        | SlotOutcome::NoBundle(_)
+        | SlotOutcome::NotBuilt(_)
+        | SlotOutcome::NotSigned(_) => tracing::warn!(%slot, reason = %outcome, "slot missed"),
+    }
+}
+
+/// Wall clock, milliseconds since the Unix epoch. It decides when to begin, never whether a root may be signed.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
