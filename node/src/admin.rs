@@ -1,0 +1,97 @@
+//! What the admin port asks of the running replica.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ollin_consensus::{Binding, CreateError, SigningLog};
+use ollin_keystore::Keystore;
+use ollin_l1::L1;
+use ollin_protocol::units::Slot;
+use ollin_rpc::{AdminCommand, ClusterCreated, CreationRefused};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Seconds beyond one L1 slot that the first floor covers.
+const FLOOR_MARGIN_S: u64 = 2;
+
+/// Serves admin commands until `shutdown`.
+pub(crate) async fn serve(
+    log: SigningLog,
+    l1: L1,
+    keystore: Arc<Keystore>,
+    mut commands: mpsc::Receiver<AdminCommand>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let command = tokio::select! {
+            () = shutdown.cancelled() => return,
+            command = commands.recv() => command,
+        };
+        match command {
+            Some(AdminCommand::CreateCluster { reply }) => {
+                let outcome = create(&log, &l1, &keystore).await;
+                if let Err(refused) = &outcome {
+                    tracing::warn!(reason = %refused, "cluster not created");
+                }
+                // Whoever asked may have gone; the outcome is in the log and in the status.
+                let _ = reply.send(outcome);
+            }
+            None => return,
+        }
+    }
+}
+
+/// Creates the cluster: binds chain, rollup and the keystore's attesters, and writes the first floor (rules R7 and R9).
+async fn create(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<ClusterCreated, CreationRefused> {
+    let head = l1
+        .head()
+        .await
+        .map_err(|error| refused("l1", format!("L1 cannot be read: {error}")))?;
+    let schedule = l1.schedule();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    if now.abs_diff(head.timestamp) > schedule.slot_duration {
+        let message = format!(
+            "the clock says {now} and the head of L1 {}: more than a slot apart. Set the clock, or wait until L1 follows",
+            head.timestamp
+        );
+        return Err(refused("clock", message));
+    }
+    let begun = now
+        .max(head.timestamp)
+        .saturating_add(schedule.ethereum_slot_duration)
+        .saturating_add(FLOOR_MARGIN_S);
+    let floor = schedule.slot_at(begun).unwrap_or(Slot::new(0));
+    let attesters: BTreeSet<_> = keystore.attesters().map(|entry| entry.address).collect();
+    let binding = Binding {
+        chain_id: l1.constants().chain_id,
+        rollup: l1.contracts().rollup,
+        attesters: attesters.clone(),
+    };
+    log.create_cluster(binding, floor)
+        .await
+        .map_err(|error| refused(code(&error), error.to_string()))?;
+    tracing::info!(%floor, attesters = attesters.len(), "cluster created");
+    Ok(ClusterCreated {
+        cluster_id: log.view().cluster_id,
+        floor,
+        attesters: attesters.into_iter().collect(),
+    })
+}
+
+fn code(error: &CreateError) -> &'static str {
+    match error {
+        CreateError::Exists { .. } => "exists",
+        CreateError::Unreachable { .. } => "unreachable",
+        CreateError::NotElected { .. } => "not_elected",
+        CreateError::Command(_) => "unknown",
+        CreateError::Raft { .. } => "raft",
+    }
+}
+
+fn refused(code: &str, message: String) -> CreationRefused {
+    CreationRefused {
+        code: code.to_owned(),
+        message,
+    }
+}

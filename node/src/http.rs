@@ -1,0 +1,96 @@
+//! Commands that ask a running replica over HTTP.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use ollin_rpc::view::ClusterStatus;
+use ollin_rpc::{ClusterCreated, CreationRefused};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+
+use crate::cli::{CreateArgs, StatusArgs};
+use crate::status_text;
+
+/// How long a replica may take to show its status.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a creation may take: three replicas elect a leader and commit three entries.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// `ollin status`.
+///
+/// # Errors
+/// If the replica cannot be reached or answers with something else than its status.
+pub(crate) async fn status(arguments: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let url = arguments.url.join("/cluster/status").context("the URL of the replica")?;
+    let request = with_key(Client::new().get(url.clone()), arguments.api_key_file.as_deref())?.timeout(STATUS_TIMEOUT);
+    let response = send(request, &url).await?;
+    let status: ClusterStatus = response
+        .json()
+        .await
+        .with_context(|| format!("the answer of {url} is no cluster status"))?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print!("{}", status_text::render(&status));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `ollin cluster create`.
+///
+/// # Errors
+/// If the replica cannot be reached, refuses the key, or refuses to create a cluster: its reason is the message.
+pub(crate) async fn create_cluster(arguments: &CreateArgs) -> anyhow::Result<()> {
+    let url = arguments
+        .admin_url
+        .join("/cluster/create")
+        .context("the admin URL of the replica")?;
+    let request = with_key(Client::new().post(url.clone()), arguments.api_key_file.as_deref())?.timeout(CREATE_TIMEOUT);
+    let response = send_any(request, &url).await?;
+    if response.status() != StatusCode::OK {
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        match serde_json::from_str::<CreationRefused>(&text) {
+            Ok(refused) => bail!("no cluster was created: {refused}"),
+            Err(_) => bail!("{url} answered {status}: {text}"),
+        }
+    }
+    let created: ClusterCreated = response.json().await.with_context(|| format!("the answer of {url}"))?;
+    println!("cluster {} is created", created.cluster_id);
+    println!("floor: slot {} (nothing is signed at or below it)", created.floor);
+    for attester in &created.attesters {
+        println!("attester {attester}");
+    }
+    Ok(())
+}
+
+fn with_key(request: RequestBuilder, file: Option<&Path>) -> anyhow::Result<RequestBuilder> {
+    let Some(file) = file else { return Ok(request) };
+    let key = fs::read_to_string(file).with_context(|| format!("the admin key in {}", file.display()))?;
+    Ok(request.header("x-api-key", key.trim()))
+}
+
+async fn send(request: RequestBuilder, url: &Url) -> anyhow::Result<Response> {
+    let response = send_any(request, url).await?;
+    if !response.status().is_success() {
+        bail!(
+            "{url} answered {}: {}",
+            response.status(),
+            response.text().await.unwrap_or_default()
+        );
+    }
+    Ok(response)
+}
+
+async fn send_any(request: RequestBuilder, url: &Url) -> anyhow::Result<Response> {
+    let response = request
+        .send()
+        .await
+        .with_context(|| format!("no replica answers at {url}: is it running, and is this its port?"))?;
+    if response.status() == StatusCode::UNAUTHORIZED {
+        bail!("{url} asks for the admin key: give it with --api-key-file (the replica showed it once, at its first start)");
+    }
+    Ok(response)
+}

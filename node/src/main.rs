@@ -1,0 +1,54 @@
+//! The `ollin` binary: one replica of a clustered Aztec sequencer, and the commands for its operator.
+//!
+//! Wiring only. Each part is its own crate; [`start`] builds them, connects them by channels and supervises their tasks.
+
+mod admin;
+mod cli;
+mod cluster;
+mod config;
+mod http;
+mod start;
+mod status;
+mod status_text;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, ClusterCommand, Command};
+use config::{Environment, NodeConfig};
+
+fn main() -> ExitCode {
+    // One crypto provider for every TLS of the process; another part may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ollin: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Start(arguments) => {
+            let environment: Environment = std::env::vars().collect();
+            let config = NodeConfig::load(&arguments.request(), &environment)?;
+            if arguments.print_config {
+                print!("{}", config.print());
+                return Ok(ExitCode::SUCCESS);
+            }
+            telemetry::init(&config.log)?;
+            runtime()?.block_on(start::run(config))?;
+        }
+        Command::Status(arguments) => return runtime()?.block_on(http::status(&arguments)),
+        Command::Cluster(ClusterCommand::Certificates(arguments)) => cluster::certificates(&arguments)?,
+        Command::Cluster(ClusterCommand::Create(arguments)) => runtime()?.block_on(http::create_cluster(&arguments))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

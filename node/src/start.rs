@@ -1,0 +1,334 @@
+//! `ollin start`: builds the parts, connects them, supervises their tasks, stops them from the outside in.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use ollin_archiver::{Archiver, ArchiverHandle};
+use ollin_consensus::{ClusterFile, ConsensusConfig, SigningLog};
+use ollin_keystore::{Keystore, OutletRecord};
+use ollin_l1::L1;
+use ollin_protocol::blob;
+use ollin_protocol::schedule::Timetable;
+use ollin_publisher::fees::FeeCaps;
+use ollin_publisher::{Publisher, PublisherConfig};
+use ollin_rpc::view::{AdminConfig, L1ContractAddresses, NodeInfo, ProtocolContractAddresses, VersionHeaders};
+use ollin_rpc::{AdminKey, AdminViews, Views, serve_admin, serve_public};
+use ollin_sequencer::{Sequencer, SequencerConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{NodeConfig, RpcConfig};
+use crate::status::{Sources, StatusFeed};
+use crate::{admin, config};
+
+/// The official version that this node stands in for.
+const AZTEC_VERSION: &str = "4.1.2";
+/// How long one claim may take before its outcome counts as unknown.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(2);
+/// L1 blocks without inclusion after which an attempt is bumped.
+const STALL_L1_SLOTS: u64 = 3;
+/// Most attempts of one slot at one nonce: the first and three bumps, as the official node.
+const MAX_ATTEMPTS: usize = 4;
+/// How long the tasks may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The tasks of a replica; each ends only at shutdown.
+type Tasks = JoinSet<(&'static str, anyhow::Result<()>)>;
+
+/// Runs a replica until a signal or until one of its parts fails.
+///
+/// # Errors
+/// What kept it from starting, or the part that failed.
+pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
+    for note in &config.notes {
+        tracing::warn!("{note}");
+    }
+    let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
+    let outlets = config
+        .outlet_record
+        .as_deref()
+        .map(OutletRecord::open)
+        .transpose()
+        .context("OLLIN_OUTLET_RECORD")?;
+    let keystore = Keystore::load(&config.keystore_path)?;
+    let key = AdminKey::resolve(config.rpc.admin_key.clone())?;
+    let listeners = Listeners::bind(&config.rpc).await?;
+    // Loading the trusted setup takes seconds: it is there before this replica may lead.
+    let warm_up = tokio::task::spawn_blocking(blob::warm_up);
+    let l1 = connect(&config.l1).await?;
+    let keystore = Arc::new(keystore.bind(
+        config.cluster.replica,
+        l1.constants().chain_id,
+        l1.contracts().rollup,
+        outlets,
+    ));
+    let archiver = Archiver::open(&config.data_directory.join("archiver"), l1.clone())?;
+    warm_up.await.context("the KZG setup")?;
+    let log = SigningLog::open(consensus_config(&config)?)
+        .await
+        .context("the signing log")?;
+
+    let shutdown = CancellationToken::new();
+    let mut tasks = Tasks::new();
+    let handle = archiver.handle();
+    let status = StatusFeed::start(Sources {
+        log: log.clone(),
+        archiver: handle.clone(),
+        l1: l1.clone(),
+        keystore: Arc::clone(&keystore),
+        p2p_reason: config::P2pConfig::REASON,
+    });
+    let parts = Parts {
+        log: &log,
+        l1: &l1,
+        keystore: &keystore,
+        archiver: &handle,
+    };
+    parts.spawn_engines(&mut tasks, &config, &shutdown)?;
+    spawn(&mut tasks, "archiver", ok(archiver.run(shutdown.clone())));
+    spawn(&mut tasks, "status", ok(status.feed.run(shutdown.clone())));
+    if let Some(fresh) = key.fresh() {
+        announce(fresh);
+    }
+    let (send, receive) = mpsc::channel(4);
+    spawn(
+        &mut tasks,
+        "admin",
+        ok(admin::serve(
+            log.clone(),
+            l1.clone(),
+            Arc::clone(&keystore),
+            receive,
+            shutdown.clone(),
+        )),
+    );
+    let views = views(&l1, &config, &metrics, status.views);
+    let admin_views = AdminViews {
+        views: views.clone(),
+        config: admin_config(&config),
+        key,
+        commands: send,
+    };
+    let (public_port, admin_port) = (listeners.public, listeners.admin);
+    spawn(
+        &mut tasks,
+        "public port",
+        served(serve_public(public_port, views, shutdown.clone())),
+    );
+    spawn(
+        &mut tasks,
+        "admin port",
+        served(serve_admin(admin_port, admin_views, shutdown.clone())),
+    );
+    tracing::info!(replica = %config.cluster.replica, public = %config.rpc.public, admin = %config.rpc.admin, "replica started");
+
+    let ended = supervise(&mut tasks).await;
+    shutdown.cancel();
+    stop(&mut tasks).await;
+    log.shutdown().await;
+    ended
+}
+
+/// What every engine needs.
+struct Parts<'a> {
+    log: &'a SigningLog,
+    l1: &'a L1,
+    keystore: &'a Arc<Keystore>,
+    archiver: &'a ArchiverHandle,
+}
+
+impl Parts<'_> {
+    fn spawn_engines(&self, tasks: &mut Tasks, config: &NodeConfig, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        let Self {
+            log,
+            l1,
+            keystore,
+            archiver,
+        } = self;
+        let allowance = config.sequencer.l1_publishing_time;
+        let propagation = config.sequencer.attestation_propagation_time;
+        let timetable = Timetable::new(&l1.schedule(), allowance, propagation, None).context("the slot's timetable")?;
+        let engine = SequencerConfig {
+            timetable,
+            claim_timeout: CLAIM_TIMEOUT,
+            build_if_empty: config.sequencer.build_checkpoint_if_empty || config.sequencer.min_txs_per_block == 0,
+        };
+        let (log, l1, archiver) = ((*log).clone(), (*l1).clone(), (*archiver).clone());
+        let sequencer = Sequencer::new(log.clone(), Arc::clone(keystore), l1.clone(), archiver.clone(), engine);
+        spawn(tasks, "sequencer", ok(sequencer.run(shutdown.clone())));
+        let engine = PublisherConfig {
+            caps: FeeCaps::default(),
+            stall: config.l1.slot_duration_s.saturating_mul(STALL_L1_SLOTS),
+            max_attempts: MAX_ATTEMPTS,
+            claim_timeout: CLAIM_TIMEOUT,
+        };
+        let publisher = Publisher::new(log, Arc::clone(keystore), l1, archiver, engine);
+        spawn(tasks, "publisher", ok(publisher.run(shutdown.clone())));
+        Ok(())
+    }
+}
+
+/// The ports, taken before anything slow: a port in use is said at once.
+struct Listeners {
+    public: TcpListener,
+    admin: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(config: &RpcConfig) -> anyhow::Result<Self> {
+        let bind = async |address: SocketAddr, setting: &str| {
+            let bound = TcpListener::bind(address).await;
+            bound.with_context(|| format!("cannot listen on {address}: is another process using the port? Set {setting}"))
+        };
+        Ok(Self {
+            public: bind(config.public, "AZTEC_PORT").await?,
+            admin: bind(config.admin, "AZTEC_ADMIN_PORT").await?,
+        })
+    }
+}
+
+async fn connect(config: &config::L1Config) -> anyhow::Result<L1> {
+    let l1 = L1::connect(ollin_l1::L1Config {
+        rpc_urls: config.rpc_urls.clone(),
+        consensus_urls: config.consensus_urls.clone(),
+        blob_file_store_urls: config.blob_file_store_urls.clone(),
+        registry: config.registry,
+        rollup_version: config.rollup_version,
+        expected_chain_id: Some(config.chain_id),
+        ethereum_slot_duration: config.slot_duration_s,
+        request_timeout: config.request_timeout,
+    })
+    .await
+    .context("L1")?;
+    l1.check_compatibility()
+        .context("the rollup on L1 is not one of version 4.1.2 as this replica knows it")?;
+    Ok(l1)
+}
+
+fn consensus_config(config: &NodeConfig) -> anyhow::Result<ConsensusConfig> {
+    let cluster = &config.cluster;
+    let listen = match cluster.listen {
+        Some(listen) => listen,
+        None => {
+            let path = cluster.directory.join("cluster.json");
+            let file = ClusterFile::load(&path)?;
+            let own = file.replica(cluster.replica);
+            let own = own.with_context(|| {
+                format!(
+                    "OLLIN_REPLICA_ID is {}, expected an id in {}",
+                    cluster.replica,
+                    path.display()
+                )
+            })?;
+            let port = own.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+            let port = port.with_context(|| format!("{} in {}: no port", own.address, path.display()))?;
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))
+        }
+    };
+    let data_directory = config.data_directory.join("consensus");
+    let mut consensus = ConsensusConfig::new(data_directory, cluster.directory.clone(), cluster.replica, listen);
+    consensus.heartbeat = cluster.heartbeat;
+    consensus.election_timeout_min = cluster.election_timeout_min;
+    consensus.election_timeout_max = cluster.election_timeout_max;
+    consensus.snapshot_every = cluster.snapshot_every;
+    Ok(consensus)
+}
+
+fn views(l1: &L1, config: &NodeConfig, metrics: &PrometheusHandle, feeds: crate::status::Feeds) -> Views {
+    let (constants, contracts) = (l1.constants(), l1.contracts());
+    let version = VersionHeaders {
+        package_version: AZTEC_VERSION.to_owned(),
+        l1_chain_id: constants.chain_id,
+        l1_rollup_address: contracts.rollup,
+        rollup_version: constants.rollup_version,
+        l2_protocol_contracts_hash: constants.protocol_contracts_hash.to_word(),
+        l2_circuits_vk_tree_root: constants.vk_tree_root.to_word(),
+    };
+    let node_info = NodeInfo {
+        node_version: AZTEC_VERSION.to_owned(),
+        l1_chain_id: constants.chain_id,
+        rollup_version: constants.rollup_version,
+        enr: None,
+        l1_contract_addresses: L1ContractAddresses {
+            registry_address: contracts.registry,
+            rollup_address: contracts.rollup,
+            inbox_address: contracts.inbox,
+            outbox_address: contracts.outbox,
+            ..L1ContractAddresses::default()
+        },
+        protocol_contract_addresses: ProtocolContractAddresses::default(),
+        real_proofs: false,
+    };
+    let metrics = metrics.clone();
+    Views {
+        l2_tips: feeds.l2_tips,
+        cluster: feeds.cluster,
+        node_info: Arc::new(node_info),
+        ready: feeds.ready,
+        metrics: Arc::new(move || metrics.render()),
+        version,
+        limits: config.rpc.limits,
+    }
+}
+
+fn admin_config(config: &NodeConfig) -> AdminConfig {
+    AdminConfig {
+        min_txs_per_block: config.sequencer.min_txs_per_block,
+        build_checkpoint_if_empty: config.sequencer.build_checkpoint_if_empty,
+        l1_publishing_time: config.sequencer.l1_publishing_time.as_secs(),
+        attestation_propagation_time: config.sequencer.attestation_propagation_time.as_secs(),
+    }
+}
+
+/// Shows a freshly made admin key, once, on standard output and never in the log.
+fn announce(key: &secrecy::SecretString) {
+    use secrecy::ExposeSecret;
+    println!("admin API key (shown this once): {}", key.expose_secret());
+}
+
+fn spawn(tasks: &mut Tasks, name: &'static str, part: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+    tasks.spawn(async move { (name, part.await) });
+}
+
+async fn ok(part: impl Future<Output = ()>) -> anyhow::Result<()> {
+    part.await;
+    Ok(())
+}
+
+async fn served(server: impl Future<Output = std::io::Result<()>>) -> anyhow::Result<()> {
+    Ok(server.await?)
+}
+
+/// Waits for a signal, or for a part that ends: none may end by itself.
+async fn supervise(tasks: &mut Tasks) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = hang_up.recv() => tracing::info!("SIGHUP: stopping"),
+        ended = tasks.join_next() => match ended {
+            Some(Ok((name, Ok(())))) => bail!("the {name} ended by itself"),
+            Some(Ok((name, Err(error)))) => return Err(error.context(format!("the {name} failed"))),
+            Some(Err(error)) => bail!("a part of the replica panicked: {error}"),
+            None => bail!("no part is running"),
+        },
+    }
+    Ok(())
+}
+
+async fn stop(tasks: &mut Tasks) {
+    let all_stopped = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_TIMEOUT, all_stopped).await.is_err() {
+        tracing::warn!("some parts did not stop within {} s", STOP_TIMEOUT.as_secs());
+        tasks.abort_all();
+    }
+}

@@ -1,0 +1,367 @@
+//! The cluster as this replica sees it, gathered for the HTTP ports.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use alloy_primitives::Address;
+use ollin_archiver::{ArchiverHandle, ArchiverView, Tip};
+use ollin_consensus::{ClusterView, Phase, Role, SigningLog};
+use ollin_guard::DutyKind;
+use ollin_keystore::Keystore;
+use ollin_l1::L1;
+use ollin_protocol::units::{L1BlockNumber, Slot};
+use ollin_rpc::view::{
+    BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, DutyState, DutyWord, L1Endpoint, L1Section, L2Tips, LogPosition,
+    Member, P2pSection, PublisherBalance, RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord, Warning,
+};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+/// How often the status is gathered.
+const EVERY: Duration = Duration::from_millis(250);
+/// How often balances are read from L1.
+const BALANCES_EVERY: Duration = Duration::from_secs(10);
+/// A member that was silent for this long counts as unreachable.
+const SILENT_MS: u64 = 3_000;
+/// So many of the latest slots are read again each time: a follower may still be applying their entries.
+const SETTLING_SLOTS: u64 = 2;
+/// Below this a publisher is warned about: 0.1 ether, as the operators' guide asks.
+const LOW_BALANCE_WEI: u128 = 100_000_000_000_000_000;
+
+/// Where the status is read from.
+pub(crate) struct Sources {
+    pub(crate) log: SigningLog,
+    pub(crate) archiver: ArchiverHandle,
+    pub(crate) l1: L1,
+    pub(crate) keystore: Arc<Keystore>,
+    pub(crate) p2p_reason: &'static str,
+}
+
+/// What the servers read.
+pub(crate) struct Feeds {
+    pub(crate) l2_tips: watch::Receiver<L2Tips>,
+    pub(crate) cluster: watch::Receiver<ClusterStatus>,
+    pub(crate) ready: watch::Receiver<bool>,
+}
+
+/// The feed and what it feeds.
+pub(crate) struct Started {
+    pub(crate) feed: StatusFeed,
+    pub(crate) views: Feeds,
+}
+
+/// Gathers the status at a fixed pace.
+pub(crate) struct StatusFeed {
+    sources: Sources,
+    started_ms: u64,
+    l2_tips: watch::Sender<L2Tips>,
+    cluster: watch::Sender<ClusterStatus>,
+    ready: watch::Sender<bool>,
+    balances: BTreeMap<Address, u128>,
+    balances_at: Option<Instant>,
+    landed: BTreeMap<Slot, L1BlockNumber>,
+    released: BTreeMap<Slot, Vec<DutyWord>>,
+}
+
+impl StatusFeed {
+    /// Makes a feed whose receivers hold a first status already.
+    pub(crate) fn start(sources: Sources) -> Started {
+        let (l2_tips, l2_tips_view) = watch::channel(L2Tips::default());
+        let (cluster, cluster_view) = watch::channel(ClusterStatus::default());
+        let (ready, ready_view) = watch::channel(false);
+        let mut feed = Self {
+            sources,
+            started_ms: now_ms(),
+            l2_tips,
+            cluster,
+            ready,
+            balances: BTreeMap::new(),
+            balances_at: None,
+            landed: BTreeMap::new(),
+            released: BTreeMap::new(),
+        };
+        feed.gather();
+        Started {
+            feed,
+            views: Feeds {
+                l2_tips: l2_tips_view,
+                cluster: cluster_view,
+                ready: ready_view,
+            },
+        }
+    }
+
+    /// Gathers until `shutdown`.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            if self.balances_at.is_none_or(|read| read.elapsed() >= BALANCES_EVERY) {
+                self.read_balances().await;
+            }
+            self.gather();
+        }
+    }
+
+    async fn read_balances(&mut self) {
+        self.balances_at = Some(Instant::now());
+        for publisher in self.sources.keystore.publishers() {
+            if let Ok(balance) = self.sources.l1.balance(publisher).await {
+                self.balances.insert(publisher, balance.saturating_to());
+            }
+        }
+    }
+
+    fn gather(&mut self) {
+        let archiver = self.sources.archiver.view().borrow().clone();
+        let view = self.sources.log.view();
+        let role = *self.sources.log.role().borrow();
+        self.note_landed(&archiver);
+        self.note_released(&archiver);
+        let status = self.status(&view, role, &archiver);
+        let ready =
+            view.phase == Phase::Open && view.halted.is_none() && archiver.fault.is_none() && archiver.synced_at.is_some();
+        metrics::gauge!("ollin_role_active").set(if role.active_term().is_some() { 1.0 } else { 0.0 });
+        self.l2_tips.send_replace(status.l2_tips);
+        self.ready.send_replace(ready);
+        self.cluster.send_replace(status);
+    }
+
+    fn note_landed(&mut self, archiver: &ArchiverView) {
+        if let Some(slot) = archiver.tip.slot.filter(|slot| !self.landed.contains_key(slot))
+            && let Ok(Some(checkpoint)) = self.sources.archiver.checkpoint(archiver.tip.checkpoint)
+        {
+            self.landed.insert(slot, checkpoint.l1_block);
+        }
+        // A reorg or prune takes slots back.
+        self.landed
+            .retain(|landed, _| archiver.tip.slot.is_some_and(|tip| *landed <= tip));
+        while self.landed.len() > RECENT_SLOTS {
+            self.landed.pop_first();
+        }
+    }
+
+    fn status(&self, view: &ClusterView, role: Role, archiver: &ArchiverView) -> ClusterStatus {
+        let l1 = self.l1_section(archiver);
+        let leads = view.leader == Some(view.replica);
+        ClusterStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster_id: Some(view.cluster_id.clone()),
+            phase: if view.phase == Phase::Open { "open" } else { "sealed" }.to_owned(),
+            replica: ReplicaSection {
+                id: view.replica,
+                role: role_word(view, leads),
+                duty_state: match role {
+                    Role::Standby => DutyState::Standby,
+                    Role::CatchingUp { .. } => DutyState::CatchingUp,
+                    Role::Active { .. } => DutyState::Active,
+                },
+                started_ms: self.started_ms,
+            },
+            leader: view.leader,
+            term: view.term.get(),
+            log: LogPosition {
+                last: view.last_log.map(|index| index.get()),
+                committed: view.committed.map(|index| index.get()),
+                applied: view.applied.map(|index| index.get()),
+            },
+            floor: view.floor,
+            watermark: view.watermark,
+            members: members(view, leads),
+            attesters: self.sources.keystore.attesters().map(|entry| entry.address).collect(),
+            warnings: self.warnings(view, archiver, &l1),
+            l1,
+            l2_tips: tips(archiver),
+            publishers: self.publishers(),
+            released: self.released(),
+            halted: view.halted.clone(),
+            p2p: P2pSection {
+                in_use: false,
+                reason: Some(self.sources.p2p_reason.to_owned()),
+            },
+        }
+    }
+
+    fn publishers(&self) -> Vec<PublisherBalance> {
+        self.balances
+            .iter()
+            .map(|(address, balance_wei)| PublisherBalance {
+                address: *address,
+                balance_wei: *balance_wei,
+            })
+            .collect()
+    }
+
+    /// Slots that are over: what was claimed in them, never what is claimed in the current one (rule R25).
+    fn note_released(&mut self, archiver: &ArchiverView) {
+        let schedule = self.sources.l1.schedule();
+        let Some(current) = archiver.l1_head.as_ref().and_then(|head| schedule.slot_at(head.timestamp)) else {
+            return;
+        };
+        for slot in (1..=SETTLING_SLOTS)
+            .map(|ago| current.saturating_sub(ago))
+            .filter(|slot| *slot < current)
+        {
+            let mut kinds: Vec<_> = self
+                .sources
+                .log
+                .bound_in_slot(slot)
+                .iter()
+                .map(|(duty, _)| duty_word(duty.kind))
+                .collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            if !kinds.is_empty() {
+                self.released.insert(slot, kinds);
+            }
+        }
+        while self.released.len() > RECENT_SLOTS {
+            self.released.pop_first();
+        }
+    }
+
+    fn released(&self) -> Vec<ReleasedSlot> {
+        let row = |(slot, kinds): (&Slot, &Vec<DutyWord>)| ReleasedSlot {
+            slot: *slot,
+            kinds: kinds.clone(),
+            landed_l1_block: self.landed.get(slot).copied(),
+        };
+        self.released.iter().map(row).collect()
+    }
+
+    fn l1_section(&self, archiver: &ArchiverView) -> L1Section {
+        let endpoints = self.sources.l1.endpoints().into_iter().map(|endpoint| L1Endpoint {
+            url: Some(endpoint.url_redacted),
+            healthy: endpoint.healthy,
+            head: endpoint.head,
+            error: endpoint.last_error,
+        });
+        let head = archiver.l1_head.as_ref();
+        let skew = head.map(|head| {
+            i64::try_from(now_ms() / 1000)
+                .unwrap_or(i64::MAX)
+                .saturating_sub_unsigned(head.timestamp)
+        });
+        L1Section {
+            endpoints: endpoints.collect(),
+            head: head.map(|head| head.number),
+            head_timestamp: head.map(|head| head.timestamp),
+            clock_skew_s: skew,
+        }
+    }
+
+    fn warnings(&self, view: &ClusterView, archiver: &ArchiverView, l1: &L1Section) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let mut warn = |code: &str, message: String| {
+            warnings.push(Warning {
+                code: code.to_owned(),
+                message,
+            })
+        };
+        if view.phase != Phase::Open {
+            warn(
+                "not_created",
+                "the cluster is not created: run `ollin cluster create` once, on one replica".to_owned(),
+            );
+        } else if view.leader.is_none() {
+            warn(
+                "no_leader",
+                "no leader is known: an election is under way, or no quorum is reachable".to_owned(),
+            );
+        }
+        if let Some(reason) = &archiver.fault {
+            warn("archiver", reason.clone());
+        }
+        let slot_s = self.sources.l1.schedule().slot_duration;
+        if let Some(skew) = l1.clock_skew_s.filter(|skew| skew.unsigned_abs() > slot_s) {
+            warn(
+                "clock_skew",
+                format!("error: clock and L1 head are {skew} s apart, more than a slot of {slot_s} s"),
+            );
+        }
+        let passed_over = l1.endpoints.iter().filter(|endpoint| !endpoint.healthy).count();
+        if passed_over > 0 {
+            warn(
+                "l1_endpoint",
+                format!("{passed_over} of {} L1 endpoints are passed over", l1.endpoints.len()),
+            );
+        }
+        for (publisher, balance) in self.balances.iter().filter(|(_, balance)| **balance < LOW_BALANCE_WEI) {
+            warn(
+                "publisher_balance",
+                format!("publisher {publisher} holds {balance} wei, less than 0.1 ether"),
+            );
+        }
+        warnings
+    }
+}
+
+fn role_word(view: &ClusterView, leads: bool) -> RoleWord {
+    let voter = view.members.iter().any(|member| member.id == view.replica && member.voter);
+    match (leads, voter) {
+        (true, _) => RoleWord::Leader,
+        (false, true) => RoleWord::Follower,
+        (false, false) => RoleWord::Learner,
+    }
+}
+
+fn members(view: &ClusterView, leads: bool) -> Vec<Member> {
+    let reachable = |id, heard: Option<u64>| {
+        if id == view.replica {
+            Some(true)
+        } else {
+            leads.then(|| heard.is_some_and(|ago| ago < SILENT_MS))
+        }
+    };
+    let member = |member: &ollin_consensus::MemberView| Member {
+        id: member.id,
+        address: Some(member.address.clone()),
+        voter: member.voter,
+        reachable: reachable(member.id, member.last_heard_ms),
+        lag: member.lag,
+    };
+    view.members.iter().map(member).collect()
+}
+
+fn tips(archiver: &ArchiverView) -> L2Tips {
+    let block = |tip: &Tip| BlockRef {
+        number: tip.block,
+        hash: tip.block_hash.to_word(),
+    };
+    let checkpoint = |tip: &Tip| CheckpointTip {
+        block: block(tip),
+        checkpoint: CheckpointRef {
+            number: tip.checkpoint,
+            hash: tip.checkpoint_hash.to_word(),
+        },
+    };
+    let tips = &archiver.tips;
+    L2Tips {
+        proposed: block(&tips.proposed),
+        proven: checkpoint(&tips.proven),
+        finalized: checkpoint(&tips.finalized),
+        checkpointed: checkpoint(&tips.checkpointed),
+    }
+}
+
+fn duty_word(kind: DutyKind) -> DutyWord {
+    match kind {
+        DutyKind::BlockProposal { .. } => DutyWord::BlockProposal,
+        DutyKind::CheckpointProposal => DutyWord::CheckpointProposal,
+        DutyKind::Attestation => DutyWord::Attestation,
+        DutyKind::AttestationsAndSigners => DutyWord::AttestationsAndSigners,
+        DutyKind::GovernanceVote => DutyWord::GovernanceVote,
+        DutyKind::SlashingVote => DutyWord::SlashingVote,
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
