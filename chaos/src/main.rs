@@ -1,0 +1,87 @@
+//! `chaos`: judges the outlet records of a run.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use ollin_chaos::{ChainFact, History, SignerKind, Wake, judge};
+use ollin_protocol::units::ReplicaId;
+
+#[derive(Parser)]
+#[command(
+    name = "chaos",
+    version,
+    about = "Judges runs of an Ollin cluster by what left its processes"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints counts and violations. Exit code 0: none; 1: some; 2: the evidence cannot be read.
+    Judge {
+        /// Directory of outlet records, one or more files per replica.
+        #[arg(long)]
+        outlets: PathBuf,
+        /// JSON array of the cluster's checkpoints on L1.
+        #[arg(long)]
+        chain: PathBuf,
+        /// A replica that was stopped and went on, `REPLICA:WOKE_AT_MS[:UNTIL_MS]`; may be repeated.
+        #[arg(long = "wake", value_parser = parse_wake)]
+        wakes: Vec<Wake>,
+        /// The signer does not promise the same signature for the same root.
+        #[arg(long)]
+        varying_signatures: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Judge {
+        outlets,
+        chain,
+        wakes,
+        varying_signatures,
+    } = Arguments::parse().command;
+    let signer = if varying_signatures {
+        SignerKind::Varying
+    } else {
+        SignerKind::Deterministic
+    };
+    run(&outlets, &chain, &wakes, signer).unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn run(outlets: &Path, chain: &Path, wakes: &[Wake], signer: SignerKind) -> anyhow::Result<ExitCode> {
+    let history = History::read(outlets).context("outlet records")?;
+    let facts = ChainFact::read_all(chain).context("chain facts")?;
+    let judgement = judge(&history, &facts, wakes, signer);
+    println!("{}", judgement.counts);
+    for violation in &judgement.violations {
+        println!("{violation}");
+    }
+    println!("{} violations", judgement.violations.len());
+    Ok(if judgement.violations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn parse_wake(text: &str) -> anyhow::Result<Wake> {
+    let mut parts = text
+        .split(':')
+        .map(|part| part.parse::<u64>().with_context(|| format!("{part:?} is no number")));
+    let (Some(replica), Some(woke_at_ms), until_ms, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        anyhow::bail!("expected REPLICA:WOKE_AT_MS[:UNTIL_MS]");
+    };
+    Ok(Wake {
+        replica: ReplicaId::new(replica?),
+        woke_at_ms: woke_at_ms?,
+        until_ms: until_ms.transpose()?,
+    })
+}
