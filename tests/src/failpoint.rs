@@ -1,0 +1,169 @@
+//! Arming, seeing and releasing the named points of a test build.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::wait::until;
+
+/// A named point of a slot: where a replica can be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Point {
+    /// Before the slot's first claim.
+    BeforeFirstClaim,
+    /// The block's claim is committed, its grant unused.
+    ClaimCommitted,
+    /// The block is signed.
+    BlockSigned,
+    /// The checkpoint's claim is committed.
+    CheckpointClaimed,
+    /// The bundle's claim is committed.
+    BundleClaimed,
+    /// The attempt is in the log, nothing was sent.
+    AttemptRecorded,
+    /// The attempt was sent and is not mined.
+    AttemptSent,
+}
+
+impl Point {
+    /// All of them, in the order of a slot.
+    pub const ALL: [Self; 7] = [
+        Self::BeforeFirstClaim,
+        Self::ClaimCommitted,
+        Self::BlockSigned,
+        Self::CheckpointClaimed,
+        Self::BundleClaimed,
+        Self::AttemptRecorded,
+        Self::AttemptSent,
+    ];
+
+    /// Its name in the failpoint directory.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BeforeFirstClaim => "before-first-claim",
+            Self::ClaimCommitted => "claim-committed",
+            Self::BlockSigned => "block-signed",
+            Self::CheckpointClaimed => "checkpoint-claimed",
+            Self::BundleClaimed => "bundle-claimed",
+            Self::AttemptRecorded => "attempt-recorded",
+            Self::AttemptSent => "attempt-sent",
+        }
+    }
+
+    /// Whether something is claimed for the slot once this point is reached.
+    pub const fn claimed(self) -> bool {
+        !matches!(self, Self::BeforeFirstClaim)
+    }
+}
+
+impl std::fmt::Display for Point {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a replica wrote when it reached a point.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Hit {
+    /// The slot it was working for.
+    pub slot: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+}
+
+/// The failpoint directory of one replica.
+#[derive(Clone, Debug)]
+pub struct Failpoints(PathBuf);
+
+impl Failpoints {
+    /// The directory at `path`, made if need be.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn at(path: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Arms `point`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn arm(&self, point: Point) -> Result<()> {
+        std::fs::write(self.file(point, "arm"), b"").with_context(|| format!("arming {point}"))
+    }
+
+    /// What was written at `point`, if it was reached.
+    pub fn hit(&self, point: Point) -> Option<Hit> {
+        serde_json::from_slice(&std::fs::read(self.file(point, "hit")).ok()?).ok()
+    }
+
+    /// Whether any point was reached since [`Failpoints::clear`].
+    pub fn hit_any(&self) -> bool {
+        Point::ALL.iter().any(|point| self.hit(*point).is_some())
+    }
+
+    /// Waits until `point` is reached.
+    ///
+    /// # Errors
+    /// When it is not within `patience`.
+    pub async fn reached(&self, point: Point, patience: Duration) -> Result<Hit> {
+        Ok(until(format!("failpoint {point}"), patience, || std::future::ready(self.hit(point))).await?)
+    }
+
+    /// Lets a replica that stands at `point` go on (a stopped one: when it wakes).
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn release(&self, point: Point) -> Result<()> {
+        std::fs::write(self.file(point, "go"), b"").with_context(|| format!("releasing {point}"))
+    }
+
+    /// Forgets every point: nothing armed, nothing reached, nothing released.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn clear(&self) -> Result<()> {
+        for point in Point::ALL {
+            for ending in ["arm", "hit", "go"] {
+                match std::fs::remove_file(self.file(point, ending)) {
+                    Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(fault.into()),
+                    Ok(()) | Err(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, point: Point, ending: &str) -> PathBuf {
+        self.0.join(format!("{point}.{ending}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hit_is_seen_and_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let points = Failpoints::at(directory.path().join("points")).unwrap();
+        points.arm(Point::BlockSigned).unwrap();
+        assert!(points.hit(Point::BlockSigned).is_none(), "armed is not reached");
+        // As `ollin_consensus::failpoint` does it.
+        let line = b"{\"point\":\"block-signed\",\"slot\":9,\"time_ms\":5}\n";
+        std::fs::write(points.path().join("block-signed.arm"), line).unwrap();
+        std::fs::rename(points.path().join("block-signed.arm"), points.path().join("block-signed.hit")).unwrap();
+        assert_eq!(points.hit(Point::BlockSigned).unwrap().slot, 9);
+        points.release(Point::BlockSigned).unwrap();
+        points.clear().unwrap();
+        assert_eq!(std::fs::read_dir(points.path()).unwrap().count(), 0);
+    }
+}

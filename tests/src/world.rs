@@ -1,0 +1,483 @@
+//! A development L1 and a cluster of real `ollin` processes on it.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alloy::primitives::B256;
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use ollin_chaos::{History, Wake};
+use ollin_dev_l1::{Description, DevL1, Options, Profile, Prover};
+use ollin_rpc::view::DutyState;
+
+use crate::chain::{Chain, Landed};
+use crate::child::{Recipe, run};
+use crate::clock::{SlotClock, now_ms};
+use crate::port;
+use crate::replica::{Ports, Replica};
+use crate::tip_watch::TipWatch;
+use crate::wait::until;
+
+/// The admin key of every replica. Only its hash is given to them.
+const ADMIN_KEY: &str = "scenario-admin-key";
+/// How long a replica may take from its start to its first answer.
+const REPLICA_UP: Duration = Duration::from_secs(60);
+
+/// A development L1, a cluster on it, and what watches both.
+#[derive(Debug)]
+pub struct World {
+    /// Replicas first: they are dropped, hence killed, before L1.
+    replicas: Vec<Replica>,
+    l1: DevL1,
+    clock: SlotClock,
+    chain: Chain,
+    directory: PathBuf,
+    ready_ms: u64,
+    tips: TipWatch,
+    wakes: Vec<Wake>,
+}
+
+impl World {
+    /// Starts a development L1 and a cluster of three replicas on it, all files under `directory`.
+    ///
+    /// # Errors
+    /// When a program is missing or does not come up in time.
+    pub async fn start(profile: Profile, prover: Prover, directory: &Path) -> Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let l1 = ollin_dev_l1::start(Options {
+            prover,
+            ..Options::new(profile)
+        })
+        .await
+        .context("the development L1")?;
+        let facts = l1.info();
+        let clock = SlotClock {
+            genesis_time: facts.genesis_time,
+            slot_duration: facts.slot_duration,
+            ethereum_slot_duration: facts.ethereum_slot_duration,
+        };
+        let chain = Chain::new(facts, clock)?;
+        let ready_ms = now_ms();
+        let replicas = lay_out(facts, directory).await?;
+        let directory = directory.to_owned();
+        let tips = TipWatch::start(replicas.iter().map(|replica| replica.public().clone()).collect());
+        let mut world = Self {
+            replicas,
+            l1,
+            clock,
+            chain,
+            directory,
+            ready_ms,
+            tips,
+            wakes: Vec::new(),
+        };
+        for replica in &mut world.replicas {
+            replica.start()?;
+        }
+        world.create_cluster().await?;
+        Ok(world)
+    }
+
+    /// The development L1: what may be done to it.
+    pub const fn l1(&self) -> &DevL1 {
+        &self.l1
+    }
+
+    /// Its addresses, keys and times.
+    pub fn facts(&self) -> &Description {
+        self.l1.info()
+    }
+
+    /// The slot schedule.
+    pub const fn clock(&self) -> &SlotClock {
+        &self.clock
+    }
+
+    /// The reader of L1.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Where everything of this world is kept.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// When the development L1 was ready, in milliseconds since the Unix epoch.
+    pub const fn ready_ms(&self) -> u64 {
+        self.ready_ms
+    }
+
+    /// All replicas.
+    pub fn replicas(&self) -> &[Replica] {
+        &self.replicas
+    }
+
+    /// The replica `id`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn replica(&self, id: u64) -> Result<&Replica> {
+        self.replicas
+            .iter()
+            .find(|replica| replica.id() == id)
+            .with_context(|| format!("there is no replica {id}"))
+    }
+
+    /// The replica `id`, to change it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn replica_mut(&mut self, id: u64) -> Result<&mut Replica> {
+        self.replicas
+            .iter_mut()
+            .find(|replica| replica.id() == id)
+            .with_context(|| format!("there is no replica {id}"))
+    }
+
+    /// The replica that says that it acts, but not `except`.
+    pub async fn active_except(&self, except: Option<u64>) -> Option<u64> {
+        for replica in self
+            .replicas
+            .iter()
+            .filter(|replica| Some(replica.id()) != except && replica.child().is_some())
+        {
+            if replica
+                .status()
+                .await
+                .is_some_and(|status| status.replica.duty_state == DutyState::Active)
+            {
+                return Some(replica.id());
+            }
+        }
+        None
+    }
+
+    /// Hash by height of every block that a replica has named as checkpointed.
+    pub fn block_hashes(&self) -> BTreeMap<u64, B256> {
+        self.tips.hashes()
+    }
+
+    /// Waits until a replica other than `except` acts; returns it and when it was seen.
+    ///
+    /// # Errors
+    /// When none does within `patience`.
+    pub async fn acting(&self, except: Option<u64>, patience: Duration) -> Result<(u64, u64)> {
+        let id = until("an active leader", patience, || self.active_except(except))
+            .await
+            .map_err(|fault| self.explain(fault))?;
+        Ok((id, now_ms()))
+    }
+
+    /// Waits until every replica runs, one acts and the others have caught up with it. Returns the leader.
+    ///
+    /// # Errors
+    /// When a process has ended, or they are not within `patience`.
+    pub async fn settled(&mut self, patience: Duration) -> Result<u64> {
+        for index in 0..self.replicas.len() {
+            if !self.replicas[index].alive() {
+                bail!(
+                    "replica {} has ended by itself:\n{}",
+                    self.replicas[index].id(),
+                    self.replicas[index].log_tail(15)
+                );
+            }
+        }
+        let (leader, _) = self.acting(None, patience).await?;
+        for replica in &self.replicas {
+            self.caught_up(replica.id(), patience).await?;
+        }
+        Ok(leader)
+    }
+
+    /// Waits until the replica `id` knows a leader and has applied what that leader has committed.
+    ///
+    /// # Errors
+    /// When it has not within `patience`.
+    pub async fn caught_up(&self, id: u64, patience: Duration) -> Result<()> {
+        let look = || async {
+            let own = self.replica(id).ok()?.status().await?;
+            let leader = self.replica(own.leader?.get()).ok()?.status().await?;
+            let active = leader.replica.duty_state == DutyState::Active;
+            (active && own.log.applied? >= leader.log.committed?).then_some(())
+        };
+        until(format!("replica {id} caught up"), patience, look)
+            .await
+            .map_err(|fault| self.explain(fault))
+    }
+
+    /// Kills the replica `id` at once; returns when, in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn kill(&mut self, id: u64) -> Result<u64> {
+        let killed_ms = now_ms();
+        self.replica_mut(id)?.kill()?;
+        Ok(killed_ms)
+    }
+
+    /// Starts the replica `id` again and waits until it has caught up.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart(&mut self, id: u64) -> Result<()> {
+        self.replica_mut(id)?.start()?;
+        self.caught_up(id, REPLICA_UP).await
+    }
+
+    /// Puts the world right after a scenario that broke off: L1 mines, nobody is stopped, dead or held at a point.
+    ///
+    /// # Errors
+    /// When it cannot be put right.
+    pub async fn recover(&mut self) -> Result<()> {
+        self.l1.resume_mining().await?;
+        for replica in &mut self.replicas {
+            if replica.alive() && replica.failpoints().hit_any() {
+                replica.kill()?;
+            }
+            if replica.alive() {
+                replica.failpoints().clear()?;
+                replica.child().map_or(Ok(()), |child| child.signal(Signal::SIGCONT))?;
+            } else {
+                replica.start()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `signal` to the replica `id`.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn signal(&self, id: u64, signal: Signal) -> Result<()> {
+        self.replica(id)?
+            .child()
+            .with_context(|| format!("replica {id} does not run"))?
+            .signal(signal)
+    }
+
+    /// Waits until L1 can no longer take a checkpoint for `slot`.
+    ///
+    /// # Errors
+    /// When L1 stands still.
+    pub async fn slot_over(&self, slot: u64) -> Result<()> {
+        let end = self.clock.slot_end(slot);
+        let patience = Duration::from_secs(end.saturating_sub(now_ms() / 1000)) + Duration::from_secs(10);
+        let look = || async { self.chain.head_timestamp().await.ok().filter(|now| *now >= end).map(|_| ()) };
+        Ok(until(format!("end of slot {slot} on L1"), patience, look).await?)
+    }
+
+    /// Waits until `slot` has landed or is over; returns its checkpoint.
+    ///
+    /// # Errors
+    /// When L1 stands still.
+    pub async fn landed_or_over(&self, slot: u64) -> Result<Option<Landed>> {
+        let end = self.clock.slot_end(slot);
+        let patience = Duration::from_secs(end.saturating_sub(now_ms() / 1000)) + Duration::from_secs(10);
+        let look = || async {
+            let now = self.chain.head_timestamp().await.ok()?;
+            // Read after the head: a checkpoint in the slot's last block is then seen.
+            let landed = self.chain.landed().await.ok()?.remove(&slot);
+            (landed.is_some() || now >= end).then_some(landed)
+        };
+        Ok(until(format!("slot {slot} landed or over"), patience, look).await?)
+    }
+
+    /// The outlet records of all replicas over all their runs.
+    ///
+    /// # Errors
+    /// When one cannot be read or holds a line that is no record.
+    pub fn outlets(&self) -> Result<History> {
+        let mut history = History::default();
+        for replica in &self.replicas {
+            match std::fs::read(replica.outlet_path()) {
+                Ok(bytes) => history.add_record(&format!("replica-{}", replica.id()), &bytes)?,
+                Err(fault) if fault.kind() == ErrorKind::NotFound => {}
+                Err(fault) => return Err(fault).context("outlet record"),
+            }
+        }
+        Ok(history)
+    }
+
+    /// Tells the oracles that a replica was stopped and went on.
+    pub fn woke(&mut self, wake: Wake) {
+        self.wakes.push(wake);
+    }
+
+    /// Every waking so far.
+    pub fn wakes(&self) -> &[Wake] {
+        &self.wakes
+    }
+
+    /// The end of every log, for a failure's message.
+    pub fn log_tails(&self, lines: usize) -> String {
+        let tails = self
+            .replicas
+            .iter()
+            .map(|replica| format!("-- replica {}\n{}", replica.id(), replica.log_tail(lines)));
+        tails.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Ends everything.
+    ///
+    /// # Errors
+    /// When a replica cannot be killed.
+    pub async fn stop(self) -> Result<()> {
+        for mut replica in self.replicas {
+            replica.kill()?;
+        }
+        self.l1.stop().await;
+        Ok(())
+    }
+
+    fn explain(&self, fault: crate::wait::NotInTime) -> anyhow::Error {
+        anyhow::Error::new(fault).context(self.log_tails(6))
+    }
+
+    async fn create_cluster(&mut self) -> Result<()> {
+        let first = self.replicas.first().context("no replicas")?;
+        let up = || async { first.admin().text("/status").await.ok() };
+        until("the first replica's admin port", REPLICA_UP, up)
+            .await
+            .map_err(|fault| self.explain(fault))?;
+        let key_file = self.directory.join("admin-key");
+        std::fs::write(&key_file, ADMIN_KEY)?;
+        let arguments = [
+            "cluster".into(),
+            "create".into(),
+            "--admin-url".into(),
+            first.admin().url().to_owned(),
+            "--api-key-file".into(),
+            key_file.display().to_string(),
+        ];
+        let log = self.directory.join("create.log");
+        let (status, output) = run(command("cluster create", &arguments, log)?, REPLICA_UP).await?;
+        ensure!(
+            status.success(),
+            "ollin cluster create: {status}\n{output}\n{}",
+            self.log_tails(10)
+        );
+        Ok(())
+    }
+}
+
+/// A program of this build: beside the harness' own binary.
+///
+/// # Errors
+/// When it was not built.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let path = own.parent().context("the harness has no directory")?.join(name);
+    ensure!(
+        path.is_file(),
+        "{} was not built: cargo build --features ollin/failpoints",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// The recipe of an `ollin` command that ends by itself.
+///
+/// # Errors
+/// When `ollin` was not built.
+pub fn command(name: &str, arguments: &[String], log: PathBuf) -> Result<Recipe> {
+    Ok(Recipe {
+        name: format!("ollin {name}"),
+        program: program("ollin")?,
+        arguments: arguments.iter().map(Into::into).collect(),
+        environment: BTreeMap::new(),
+        log,
+    })
+}
+
+/// Writes certificates, keystore and directories of three replicas.
+async fn lay_out(facts: &Description, directory: &Path) -> Result<Vec<Replica>> {
+    let ports = port::free(12)?;
+    let ports: Vec<Ports> = ports
+        .chunks_exact(4)
+        .map(|chunk| Ports {
+            public: chunk[0],
+            admin: chunk[1],
+            p2p: chunk[2],
+            cluster: chunk[3],
+        })
+        .collect();
+    let cluster = directory.join("cluster");
+    let mut arguments = vec![
+        "cluster".to_owned(),
+        "certificates".into(),
+        "--out".into(),
+        cluster.display().to_string(),
+    ];
+    for (id, ports) in (1..).zip(&ports) {
+        let id: u64 = id;
+        arguments.extend(["--replica".into(), format!("{id}=127.0.0.1:{}", ports.cluster)]);
+    }
+    let log = directory.join("certificates.log");
+    let (status, output) = run(command("cluster certificates", &arguments, log)?, Duration::from_secs(30)).await?;
+    ensure!(status.success(), "ollin cluster certificates: {status}\n{output}");
+    let keystore = directory.join("keystore.json");
+    std::fs::write(&keystore, keystore_json(facts)?)?;
+    let environment = shared_environment(facts, &keystore);
+    let ollin = program("ollin")?;
+    let replica = |(id, ports): (u64, &Ports)| -> Result<Replica> {
+        let mut replica = Replica::new(&ollin, id, directory, *ports, &environment)?.with_admin_key(ADMIN_KEY);
+        replica.set(
+            "OLLIN_CLUSTER_DIRECTORY",
+            cluster.join(format!("replica-{id}")).display().to_string(),
+        );
+        Ok(replica)
+    };
+    (1..).zip(&ports).map(replica).collect()
+}
+
+/// The environment that all replicas share.
+fn shared_environment(facts: &Description, keystore: &Path) -> BTreeMap<String, String> {
+    let pairs = [
+        ("KEY_STORE_DIRECTORY", keystore.display().to_string()),
+        ("LOG_LEVEL", "info".to_owned()),
+        ("ETHEREUM_HOSTS", facts.rpc_url.to_string()),
+        ("P2P_IP", "127.0.0.1".to_owned()),
+        ("REGISTRY_CONTRACT_ADDRESS", facts.registry.to_string()),
+        ("L1_CHAIN_ID", facts.chain_id.to_string()),
+        ("ETHEREUM_SLOT_DURATION", facts.ethereum_slot_duration.to_string()),
+        ("BLOB_FILE_STORE_URLS", facts.blob_url.to_string()),
+        ("SEQ_BUILD_CHECKPOINT_IF_EMPTY", "true".to_owned()),
+        ("SEQ_MIN_TX_PER_BLOCK", "0".to_owned()),
+        ("AZTEC_ADMIN_API_KEY_HASH", admin_key_hash()),
+        ("RUST_BACKTRACE", "1".to_owned()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// SHA-256 of the key's text, in hex: what the official node stores.
+fn admin_key_hash() -> String {
+    use sha2::{Digest, Sha256};
+    alloy::hex::encode(Sha256::digest(ADMIN_KEY))
+}
+
+/// A keystore with all attesters of the deployment and a publisher of its own.
+fn keystore_json(facts: &Description) -> Result<String> {
+    let publisher = facts
+        .publisher_keys
+        .first()
+        .context("the development L1 names no publisher account")?;
+    let attesters: Vec<B256> = facts.validators.iter().map(|account| account.private_key).collect();
+    let coinbase = facts
+        .validators
+        .first()
+        .context("the development L1 names no validator")?
+        .address;
+    let keystore = serde_json::json!({
+        "schemaVersion": 1,
+        "validators": [{
+            "attester": attesters,
+            "publisher": [publisher.private_key],
+            "coinbase": coinbase,
+            "feeRecipient": format!("{:#066x}", 0x0111_u32),
+        }],
+    });
+    Ok(serde_json::to_string_pretty(&keystore)?)
+}
