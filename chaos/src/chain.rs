@@ -41,14 +41,8 @@ impl ChainFact {
     /// # Errors
     /// [`ReadError::Io`] or [`ReadError::ChainFacts`].
     pub fn read_all(path: &Path) -> Result<Vec<Self>, ReadError> {
-        let bytes = fs::read(path).map_err(|source| ReadError::Io {
-            path: path.to_path_buf(),
-            source,
-        })?;
-        serde_json::from_slice(&bytes).map_err(|source| ReadError::ChainFacts {
-            path: path.to_path_buf(),
-            source,
-        })
+        let bytes = fs::read(path).map_err(|source| ReadError::Io { path: path.to_path_buf(), source })?;
+        serde_json::from_slice(&bytes).map_err(|source| ReadError::ChainFacts { path: path.to_path_buf(), source })
     }
 
     /// The root that attesters signed.

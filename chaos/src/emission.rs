@@ -92,21 +92,13 @@ impl Origin {
     /// Whether this line was written before `other`: by position in one file, by clock across files (replicas of one run share
     /// the machine's clock).
     pub fn precedes(&self, other: &Self) -> bool {
-        if self.file == other.file {
-            self.line < other.line
-        } else {
-            self.time_ms <= other.time_ms
-        }
+        if self.file == other.file { self.line < other.line } else { self.time_ms <= other.time_ms }
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "replica {} at {} ms ({}:{})",
-            self.replica, self.time_ms, self.file, self.line
-        )
+        write!(f, "replica {} at {} ms ({}:{})", self.replica, self.time_ms, self.file, self.line)
     }
 }
 
@@ -127,10 +119,6 @@ impl fmt::Display for DutyKey {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "attempt {} at nonce {} of publisher {} (chain {})",
-            self.number, self.nonce, self.publisher, self.chain_id
-        )
+        write!(f, "attempt {} at nonce {} of publisher {} (chain {})", self.number, self.nonce, self.publisher, self.chain_id)
     }
 }

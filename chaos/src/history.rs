@@ -67,17 +67,12 @@ impl History {
     pub fn read(directory: &Path) -> Result<Self, ReadError> {
         let mut history = Self::default();
         for path in files_of(directory)? {
-            let bytes = fs::read(&path).map_err(|source| ReadError::Io {
-                path: path.clone(),
-                source,
-            })?;
+            let bytes = fs::read(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             history.add_record(&name, &bytes)?;
         }
         if history.emissions.is_empty() {
-            return Err(ReadError::Empty {
-                path: directory.to_path_buf(),
-            });
+            return Err(ReadError::Empty { path: directory.to_path_buf() });
         }
         Ok(history)
     }
@@ -96,17 +91,8 @@ impl History {
                 None => (bytes, false),
             };
             match Line::parse(content) {
-                Ok(Line {
-                    time_ms,
-                    replica,
-                    emitted,
-                }) => {
-                    let origin = Origin {
-                        file: Arc::clone(&file),
-                        line,
-                        time_ms,
-                        replica,
-                    };
+                Ok(Line { time_ms, replica, emitted }) => {
+                    let origin = Origin { file: Arc::clone(&file), line, time_ms, replica };
                     self.emissions.push(Emission { origin, emitted });
                 }
                 Err(_) if !finished => self.torn_lines += 1,
@@ -119,10 +105,7 @@ impl History {
 
 /// The directory's files, by name.
 fn files_of(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let fault = |source| ReadError::Io {
-        path: directory.to_path_buf(),
-        source,
-    };
+    let fault = |source| ReadError::Io { path: directory.to_path_buf(), source };
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(fault)? {
         let path = entry.map_err(fault)?.path();

@@ -63,33 +63,17 @@ pub fn judge(history: &History, facts: &[ChainFact], wakes: &[Wake], signer: Sig
     violations.extend(one_attempt(history));
     violations.extend(claimed_checkpoints(history, facts));
     violations.extend(wakes.iter().flat_map(|wake| no_news_after_wake(history, *wake)));
-    Judgement {
-        counts: Counts::of(history, facts),
-        violations,
-    }
+    Judgement { counts: Counts::of(history, facts), violations }
 }
 
 impl Counts {
     fn of(history: &History, facts: &[ChainFact]) -> Self {
         Self {
-            replicas: history
-                .emissions
-                .iter()
-                .map(|emission| emission.origin.replica)
-                .collect::<BTreeSet<_>>()
-                .len(),
+            replicas: history.emissions.iter().map(|emission| emission.origin.replica).collect::<BTreeSet<_>>().len(),
             signatures: history.signatures().count(),
-            duties: history
-                .signatures()
-                .map(|(_, signature)| signature.key)
-                .collect::<BTreeSet<_>>()
-                .len(),
+            duties: history.signatures().map(|(_, signature)| signature.key).collect::<BTreeSet<_>>().len(),
             transactions: history.transactions().count(),
-            attempts: history
-                .transactions()
-                .map(|(_, transaction)| transaction.attempt)
-                .collect::<BTreeSet<_>>()
-                .len(),
+            attempts: history.transactions().map(|(_, transaction)| transaction.attempt).collect::<BTreeSet<_>>().len(),
             checkpoints: facts.len(),
             torn_lines: history.torn_lines,
         }
@@ -98,22 +82,8 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            replicas,
-            signatures,
-            duties,
-            transactions,
-            attempts,
-            checkpoints,
-            torn_lines,
-        } = self;
-        write!(
-            f,
-            "{replicas} replicas, {signatures} signatures for {duties} duties, {transactions} transactions for "
-        )?;
-        write!(
-            f,
-            "{attempts} attempts, {checkpoints} checkpoints on L1, {torn_lines} torn lines"
-        )
+        let Self { replicas, signatures, duties, transactions, attempts, checkpoints, torn_lines } = self;
+        write!(f, "{replicas} replicas, {signatures} signatures for {duties} duties, {transactions} transactions for ")?;
+        write!(f, "{attempts} attempts, {checkpoints} checkpoints on L1, {torn_lines} torn lines")
     }
 }

@@ -94,55 +94,24 @@ impl Line {
 impl WireSignature {
     fn parse(self) -> Result<Line, LineFault> {
         let kind = self.kind.with_index(self.index)?;
-        let duty = Duty {
-            attester: self.attester,
-            slot: Slot::new(self.slot),
-            kind,
-        };
-        let key = DutyKey {
-            chain_id: self.chain_id,
-            rollup: self.rollup,
-            duty,
-        };
-        let emitted = Emitted::Signature(Signature {
-            key,
-            root: SigningRoot::new(self.root),
-            bytes: self.signature,
-        });
-        Ok(Line {
-            time_ms: self.time_ms,
-            replica: ReplicaId::new(self.replica),
-            emitted,
-        })
+        let duty = Duty { attester: self.attester, slot: Slot::new(self.slot), kind };
+        let key = DutyKey { chain_id: self.chain_id, rollup: self.rollup, duty };
+        let emitted = Emitted::Signature(Signature { key, root: SigningRoot::new(self.root), bytes: self.signature });
+        Ok(Line { time_ms: self.time_ms, replica: ReplicaId::new(self.replica), emitted })
     }
 }
 
 impl WireTransaction {
     fn parse(self) -> Line {
-        let Self {
-            chain_id,
-            publisher,
-            nonce,
-            attempt: number,
-            ..
-        } = self;
+        let Self { chain_id, publisher, nonce, attempt: number, .. } = self;
         let emitted = Emitted::Transaction(Transaction {
-            attempt: Attempt {
-                chain_id,
-                publisher,
-                nonce,
-                number,
-            },
+            attempt: Attempt { chain_id, publisher, nonce, number },
             rollup: self.rollup,
             slot: Slot::new(self.slot),
             hash: self.transaction,
             root: self.root.map(SigningRoot::new),
         });
-        Line {
-            time_ms: self.time_ms,
-            replica: ReplicaId::new(self.replica),
-            emitted,
-        }
+        Line { time_ms: self.time_ms, replica: ReplicaId::new(self.replica), emitted }
     }
 }
 
@@ -151,9 +120,7 @@ impl WireKind {
         let kind = match (self, index) {
             (Self::BlockProposal, None) => return Err(LineFault::IndexMissing),
             (Self::BlockProposal, Some(index)) => {
-                return Ok(DutyKind::BlockProposal {
-                    index: BlockIndex::new(index),
-                });
+                return Ok(DutyKind::BlockProposal { index: BlockIndex::new(index) });
             }
             (_, Some(index)) => return Err(LineFault::IndexUnexpected { index }),
             (Self::CheckpointProposal, None) => DutyKind::CheckpointProposal,
@@ -190,61 +157,30 @@ mod tests {
     #[test]
     fn both_outlets_are_read() {
         let line = parse(&signature()).unwrap();
-        let Emitted::Signature(signature) = line.emitted else {
-            panic!("no signature")
-        };
-        assert_eq!(
-            (line.time_ms, line.replica, signature.key.duty.slot),
-            (5, ReplicaId::new(2), Slot::new(7))
-        );
-        assert_eq!(
-            signature.key.duty.kind,
-            DutyKind::BlockProposal {
-                index: BlockIndex::new(0)
-            }
-        );
-        let Emitted::Transaction(transaction) = parse(TRANSACTION).unwrap().emitted else {
-            panic!("no transaction")
-        };
-        assert_eq!(
-            (transaction.attempt.nonce, transaction.attempt.number, transaction.root),
-            (3, 1, None)
-        );
+        let Emitted::Signature(signature) = line.emitted else { panic!("no signature") };
+        assert_eq!((line.time_ms, line.replica, signature.key.duty.slot), (5, ReplicaId::new(2), Slot::new(7)));
+        assert_eq!(signature.key.duty.kind, DutyKind::BlockProposal { index: BlockIndex::new(0) });
+        let Emitted::Transaction(transaction) = parse(TRANSACTION).unwrap().emitted else { panic!("no transaction") };
+        assert_eq!((transaction.attempt.nonce, transaction.attempt.number, transaction.root), (3, 1, None));
     }
 
     #[test]
     fn unknown_fields_outlets_and_kinds_are_refused() {
-        for (from, to) in [
-            (r#""slot":7"#, r#""slot":7,"extra":1"#),
-            ("keystore", "gossip"),
-            ("block_proposal", "proposal"),
-        ] {
-            assert!(
-                matches!(parse(&signature().replace(from, to)), Err(LineFault::Json(_))),
-                "{to}"
-            );
+        for (from, to) in [(r#""slot":7"#, r#""slot":7,"extra":1"#), ("keystore", "gossip"), ("block_proposal", "proposal")] {
+            assert!(matches!(parse(&signature().replace(from, to)), Err(LineFault::Json(_))), "{to}");
         }
         assert!(parse(&TRANSACTION.replace(r#""slot":7"#, r#""slot":7,"extra":1"#)).is_err());
     }
 
     #[test]
     fn a_missing_field_is_not_taken_for_null() {
-        assert!(matches!(
-            parse(&signature().replace(r#""index":0,"#, "")),
-            Err(LineFault::Json(_))
-        ));
-        assert!(matches!(
-            parse(&TRANSACTION.replace(r#","root":null"#, "")),
-            Err(LineFault::Json(_))
-        ));
+        assert!(matches!(parse(&signature().replace(r#""index":0,"#, "")), Err(LineFault::Json(_))));
+        assert!(matches!(parse(&TRANSACTION.replace(r#","root":null"#, "")), Err(LineFault::Json(_))));
     }
 
     #[test]
     fn an_index_belongs_to_block_proposals_alone() {
-        assert!(matches!(
-            parse(&signature().replace(r#""index":0"#, r#""index":null"#)),
-            Err(LineFault::IndexMissing)
-        ));
+        assert!(matches!(parse(&signature().replace(r#""index":0"#, r#""index":null"#)), Err(LineFault::IndexMissing)));
         let attestation = signature().replace("block_proposal", "attestation");
         assert!(matches!(parse(&attestation), Err(LineFault::IndexUnexpected { index: 0 })));
     }

@@ -9,11 +9,7 @@ use ollin_chaos::{ChainFact, History, SignerKind, Wake, judge};
 use ollin_protocol::units::ReplicaId;
 
 #[derive(Parser)]
-#[command(
-    name = "chaos",
-    version,
-    about = "Judges runs of an Ollin cluster by what left its processes"
-)]
+#[command(name = "chaos", version, about = "Judges runs of an Ollin cluster by what left its processes")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -39,17 +35,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Command::Judge {
-        outlets,
-        chain,
-        wakes,
-        varying_signatures,
-    } = Arguments::parse().command;
-    let signer = if varying_signatures {
-        SignerKind::Varying
-    } else {
-        SignerKind::Deterministic
-    };
+    let Command::Judge { outlets, chain, wakes, varying_signatures } = Arguments::parse().command;
+    let signer = if varying_signatures { SignerKind::Varying } else { SignerKind::Deterministic };
     run(&outlets, &chain, &wakes, signer).unwrap_or_else(|error| {
         eprintln!("{error:#}");
         ExitCode::from(2)
@@ -65,23 +52,13 @@ fn run(outlets: &Path, chain: &Path, wakes: &[Wake], signer: SignerKind) -> anyh
         println!("{violation}");
     }
     println!("{} violations", judgement.violations.len());
-    Ok(if judgement.violations.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if judgement.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn parse_wake(text: &str) -> anyhow::Result<Wake> {
-    let mut parts = text
-        .split(':')
-        .map(|part| part.parse::<u64>().with_context(|| format!("{part:?} is no number")));
+    let mut parts = text.split(':').map(|part| part.parse::<u64>().with_context(|| format!("{part:?} is no number")));
     let (Some(replica), Some(woke_at_ms), until_ms, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         anyhow::bail!("expected REPLICA:WOKE_AT_MS[:UNTIL_MS]");
     };
-    Ok(Wake {
-        replica: ReplicaId::new(replica?),
-        woke_at_ms: woke_at_ms?,
-        until_ms: until_ms.transpose()?,
-    })
+    Ok(Wake { replica: ReplicaId::new(replica?), woke_at_ms: woke_at_ms?, until_ms: until_ms.transpose()? })
 }

@@ -58,15 +58,9 @@ pub enum CertificatesError {
 /// [`CertificatesError`]; what was written before it stays, and must be removed by hand.
 pub fn create(out: &Path, replicas: &[(ReplicaId, String)]) -> Result<ClusterFile, CertificatesError> {
     for (replica, address) in replicas {
-        let port = address
-            .rsplit_once(':')
-            .filter(|(host, _)| !host.is_empty())
-            .map(|(_, port)| port.parse::<u16>());
+        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
         if !matches!(port, Some(Ok(1..))) {
-            return Err(CertificatesError::Address {
-                replica: *replica,
-                found: address.clone(),
-            });
+            return Err(CertificatesError::Address { replica: *replica, found: address.clone() });
         }
     }
     let ca_key = KeyPair::generate()?;
@@ -74,19 +68,12 @@ pub fn create(out: &Path, replicas: &[(ReplicaId, String)]) -> Result<ClusterFil
     let ca = authority.self_signed(&ca_key)?.pem();
     let issuer = Issuer::from_params(&authority, &ca_key);
     let mut leaves = Vec::new();
-    let mut cluster = ClusterFile {
-        cluster_id: hex::encode(rand::random::<[u8; 16]>()),
-        replicas: Vec::new(),
-    };
+    let mut cluster = ClusterFile { cluster_id: hex::encode(rand::random::<[u8; 16]>()), replicas: Vec::new() };
     for (replica, address) in replicas {
         let key = KeyPair::generate()?;
         let certificate = leaf(*replica)?.signed_by(&key, &issuer)?;
         let fingerprint = hex::encode(fingerprint(certificate.der()));
-        cluster.replicas.push(ReplicaAddress {
-            id: *replica,
-            address: address.clone(),
-            fingerprint,
-        });
+        cluster.replicas.push(ReplicaAddress { id: *replica, address: address.clone(), fingerprint });
         leaves.push((*replica, certificate.pem(), key.serialize_pem()));
     }
     cluster.members()?;
@@ -134,10 +121,7 @@ fn name(common: &str) -> DistinguishedName {
 }
 
 fn make_directory(path: &Path) -> Result<(), CertificatesError> {
-    fs::create_dir_all(path).map_err(|source| CertificatesError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    fs::create_dir_all(path).map_err(|source| CertificatesError::Write { path: path.to_owned(), source })
 }
 
 fn write(path: &Path, mode: u32, text: &str) -> Result<(), CertificatesError> {
@@ -149,12 +133,7 @@ fn write(path: &Path, mode: u32, text: &str) -> Result<(), CertificatesError> {
             CertificatesError::Write { path, source }
         }
     };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
@@ -165,9 +144,7 @@ mod tests {
     use super::*;
 
     fn replicas() -> Vec<(ReplicaId, String)> {
-        (1..=3)
-            .map(|id| (ReplicaId::new(id), format!("127.0.0.1:{}", 4000 + id)))
-            .collect()
+        (1..=3).map(|id| (ReplicaId::new(id), format!("127.0.0.1:{}", 4000 + id))).collect()
     }
 
     #[test]
@@ -179,45 +156,24 @@ mod tests {
             let files = out.join(format!("replica-{replica}"));
             assert_eq!(ClusterFile::load(&files.join("cluster.json")).unwrap(), cluster);
             assert_eq!(cluster.replica(replica).unwrap().address, address);
-            assert_eq!(
-                fs::metadata(files.join("key.pem")).unwrap().permissions().mode() & 0o777,
-                SECRET
-            );
+            assert_eq!(fs::metadata(files.join("key.pem")).unwrap().permissions().mode() & 0o777, SECRET);
             assert!(!files.join("ca-key.pem").exists());
             let identity = crate::transport::TlsIdentity::load(&files).unwrap();
-            assert_eq!(
-                hex::encode(identity.fingerprint()),
-                cluster.replica(replica).unwrap().fingerprint
-            );
+            assert_eq!(hex::encode(identity.fingerprint()), cluster.replica(replica).unwrap().fingerprint);
         }
-        assert_eq!(
-            fs::metadata(out.join("ca-key.pem")).unwrap().permissions().mode() & 0o777,
-            SECRET
-        );
+        assert_eq!(fs::metadata(out.join("ca-key.pem")).unwrap().permissions().mode() & 0o777, SECRET);
     }
 
     #[test]
     fn nothing_is_overwritten_and_bad_addresses_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         create(directory.path(), &replicas()).unwrap();
-        assert!(matches!(
-            create(directory.path(), &replicas()),
-            Err(CertificatesError::Exists { .. })
-        ));
+        assert!(matches!(create(directory.path(), &replicas()), Err(CertificatesError::Exists { .. })));
         for address in ["host", "host:", ":1", "host:0", "host:70000"] {
             let bad = [(ReplicaId::new(1), address.to_owned())];
-            assert!(
-                matches!(
-                    create(&directory.path().join("x"), &bad),
-                    Err(CertificatesError::Address { .. })
-                ),
-                "{address}"
-            );
+            assert!(matches!(create(&directory.path().join("x"), &bad), Err(CertificatesError::Address { .. })), "{address}");
         }
         let twice = [(ReplicaId::new(1), "a:1".to_owned()), (ReplicaId::new(1), "a:2".to_owned())];
-        assert!(matches!(
-            create(&directory.path().join("x"), &twice),
-            Err(CertificatesError::Cluster(_))
-        ));
+        assert!(matches!(create(&directory.path().join("x"), &twice), Err(CertificatesError::Cluster(_))));
     }
 }

@@ -38,10 +38,7 @@ pub(crate) struct Base {
 
 impl Chain {
     pub(crate) fn extend(self, term: u64, index: u64, body: &[u8]) -> Self {
-        let hash = Sha256::new()
-            .chain_update(self.0)
-            .chain_update(term.to_be_bytes())
-            .chain_update(index.to_be_bytes());
+        let hash = Sha256::new().chain_update(self.0).chain_update(term.to_be_bytes()).chain_update(index.to_be_bytes());
         Self(hash.chain_update(body).finalize().into())
     }
 
@@ -68,10 +65,7 @@ impl fmt::Display for Chain {
 
 impl ChainIndex {
     pub(crate) fn new(base: Option<Base>) -> Self {
-        Self {
-            base,
-            entries: VecDeque::new(),
-        }
+        Self { base, entries: VecDeque::new() }
     }
 
     pub(crate) fn base(&self) -> Option<Base> {
@@ -90,11 +84,7 @@ impl ChainIndex {
     pub(crate) fn last_position(&self) -> Option<Position> {
         let purged = || {
             let base = self.base?;
-            Some(Position {
-                term: base.term,
-                index: base.index,
-                chain: base.chain?,
-            })
+            Some(Position { term: base.term, index: base.index, chain: base.chain? })
         };
         self.last().copied().or_else(purged)
     }
@@ -104,11 +94,7 @@ impl ChainIndex {
         if let Some(base) = self.base
             && base.index == index
         {
-            return Some(Position {
-                term: base.term,
-                index,
-                chain: base.chain?,
-            });
+            return Some(Position { term: base.term, index, chain: base.chain? });
         }
         let offset = index.checked_sub(self.first()?.index)?;
         self.entries.get(usize::try_from(offset).ok()?).copied()
@@ -144,8 +130,7 @@ impl ChainIndex {
 
     /// Whether `other` is of another history: the same place, another chain. Places that are not known here say nothing.
     pub(crate) fn contradicts(&self, other: &Position) -> bool {
-        self.at(other.index)
-            .is_some_and(|own| own.term == other.term && own.chain != other.chain)
+        self.at(other.index).is_some_and(|own| own.term == other.term && own.chain != other.chain)
     }
 }
 
@@ -158,11 +143,7 @@ mod tests {
         let mut chain = Chain::default();
         for number in 0..count {
             chain = chain.extend(1, number, &[7]);
-            index.push(Position {
-                term: 1,
-                index: number,
-                chain,
-            });
+            index.push(Position { term: 1, index: number, chain });
         }
         index
     }
@@ -181,17 +162,10 @@ mod tests {
         let index = index_of(5);
         let same = index.at(3).unwrap();
         assert!(!index.contradicts(&same));
-        assert!(index.contradicts(&Position {
-            chain: Chain::from_bytes([1; 32]),
-            ..same
-        }));
+        assert!(index.contradicts(&Position { chain: Chain::from_bytes([1; 32]), ..same }));
         let unknown = Position { index: 9, ..same };
         assert!(!index.contradicts(&unknown));
-        let other_term = Position {
-            term: 2,
-            chain: Chain::from_bytes([1; 32]),
-            ..same
-        };
+        let other_term = Position { term: 2, chain: Chain::from_bytes([1; 32]), ..same };
         assert!(!index.contradicts(&other_term), "Raft resolves this one");
     }
 
@@ -199,11 +173,7 @@ mod tests {
     fn purging_keeps_the_chain_of_the_last_purged_entry() {
         let mut index = index_of(5);
         let third = index.at(3).unwrap();
-        index.purge(Base {
-            term: 1,
-            index: 3,
-            chain: Some(third.chain),
-        });
+        index.purge(Base { term: 1, index: 3, chain: Some(third.chain) });
         assert_eq!(index.at(3), Some(third));
         assert_eq!((index.at(2), index.at(4).map(|at| at.index)), (None, Some(4)));
         index.truncate_from(4);

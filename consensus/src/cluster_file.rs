@@ -91,9 +91,7 @@ impl ClusterFile {
 
     pub(crate) fn cluster_id_bytes(&self) -> Result<[u8; 16], ClusterFileError> {
         let mut id = [0; 16];
-        let refused = |_| ClusterFileError::ClusterId {
-            found: self.cluster_id.clone(),
-        };
+        let refused = |_| ClusterFileError::ClusterId { found: self.cluster_id.clone() };
         hex::decode_to_slice(&self.cluster_id, &mut id).map_err(refused)?;
         Ok(id)
     }
@@ -102,17 +100,9 @@ impl ClusterFile {
         let mut members = BTreeMap::new();
         for replica in &self.replicas {
             let mut fingerprint = [0; 32];
-            hex::decode_to_slice(&replica.fingerprint, &mut fingerprint).map_err(|_| ClusterFileError::Fingerprint {
-                replica: replica.id,
-                found: replica.fingerprint.clone(),
-            })?;
-            members.insert(
-                replica.id.get(),
-                Member {
-                    address: replica.address.clone(),
-                    fingerprint,
-                },
-            );
+            hex::decode_to_slice(&replica.fingerprint, &mut fingerprint)
+                .map_err(|_| ClusterFileError::Fingerprint { replica: replica.id, found: replica.fingerprint.clone() })?;
+            members.insert(replica.id.get(), Member { address: replica.address.clone(), fingerprint });
         }
         let addresses: BTreeSet<_> = members.values().map(|member| &member.address).collect();
         let fingerprints: BTreeSet<_> = members.values().map(|member| &member.fingerprint).collect();
@@ -134,10 +124,7 @@ mod tests {
             address: format!("127.0.0.1:{id}"),
             fingerprint: format!("{id:064x}"),
         };
-        ClusterFile {
-            cluster_id: "00112233445566778899aabbccddeeff".to_owned(),
-            replicas: (1..=3).map(replica).collect(),
-        }
+        ClusterFile { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), replicas: (1..=3).map(replica).collect() }
     }
 
     #[test]

@@ -95,15 +95,8 @@ mod tests {
     use super::*;
 
     fn envelope() -> Envelope {
-        let origin = Origin {
-            replica: 1,
-            boot: u64::MAX,
-            sequence: 3,
-        };
-        Envelope {
-            origin,
-            command: Command::Guard(GuardCommand::RaiseFloor { slot: Slot::new(7) }),
-        }
+        let origin = Origin { replica: 1, boot: u64::MAX, sequence: 3 };
+        Envelope { origin, command: Command::Guard(GuardCommand::RaiseFloor { slot: Slot::new(7) }) }
     }
 
     #[test]
@@ -116,10 +109,7 @@ mod tests {
         let bytes = envelope().encode();
         let mut newer = bytes.clone();
         newer[0] = VERSION + 1;
-        assert_eq!(
-            Envelope::decode(&newer),
-            Err(CommandBytesError::Version { found: VERSION + 1 })
-        );
+        assert_eq!(Envelope::decode(&newer), Err(CommandBytesError::Version { found: VERSION + 1 }));
         for length in 0..bytes.len() {
             assert!(Envelope::decode(&bytes[..length]).is_err(), "cut at {length}");
         }

@@ -37,28 +37,16 @@ pub enum DirectoryError {
 impl DirectoryLock {
     /// Makes the directory if need be, and takes it.
     pub(crate) fn take(path: &Path) -> Result<Self, DirectoryError> {
-        let io = |source| DirectoryError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| DirectoryError::Io { path: path.to_owned(), source };
         std::fs::create_dir_all(path).map_err(io)?;
         let mut options = OpenOptions::new();
-        let mut file = options
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path.join(LOCK_FILE))
-            .map_err(io)?;
+        let mut file = options.create(true).truncate(false).read(true).write(true).open(path.join(LOCK_FILE)).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let pid = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
-                return Err(DirectoryError::InUse {
-                    path: path.to_owned(),
-                    pid,
-                });
+                return Err(DirectoryError::InUse { path: path.to_owned(), pid });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }

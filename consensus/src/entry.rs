@@ -113,10 +113,7 @@ impl Entry {
         let (before, chain) = (Chain::from_bytes(*before), Chain::from_bytes(*chain));
         let entry: Entry = sealed::from_bytes(body)?;
         if entry.index != index {
-            return Err(EntryError::Misplaced {
-                term: entry.term,
-                index: entry.index,
-            });
+            return Err(EntryError::Misplaced { term: entry.term, index: entry.index });
         }
         // Also refuses another spelling of the same entry: the chain is made of the one spelling that we write.
         if entry.chain_after(before) != chain {
@@ -131,19 +128,10 @@ mod tests {
     use super::*;
 
     fn entries() -> Vec<Entry> {
-        let member = Member {
-            address: "127.0.0.1:1".to_owned(),
-            fingerprint: [3; 32],
-        };
-        let membership = MembershipRecord {
-            configurations: vec![BTreeSet::from([1, 2])],
-            members: BTreeMap::from([(1, member)]),
-        };
-        let bodies = [
-            Body::Blank,
-            Body::Command(Bytes::from_static(b"command")),
-            Body::Membership(membership),
-        ];
+        let member = Member { address: "127.0.0.1:1".to_owned(), fingerprint: [3; 32] };
+        let membership =
+            MembershipRecord { configurations: vec![BTreeSet::from([1, 2])], members: BTreeMap::from([(1, member)]) };
+        let bodies = [Body::Blank, Body::Command(Bytes::from_static(b"command")), Body::Membership(membership)];
         bodies.into_iter().map(|body| Entry { term: 4, index: 9, body }).collect()
     }
 
@@ -167,10 +155,7 @@ mod tests {
                 changed[position] ^= 0x10;
                 assert!(Entry::from_record(9, &changed).is_err(), "changed at {position}");
             }
-            assert!(matches!(
-                Entry::from_record(8, &record),
-                Err(EntryError::Misplaced { term: 4, index: 9 })
-            ));
+            assert!(matches!(Entry::from_record(8, &record), Err(EntryError::Misplaced { term: 4, index: 9 })));
         }
     }
 }

@@ -22,10 +22,7 @@ pub async fn reach(point: &'static str, slot: Slot) {
     if !armed.exists() {
         return;
     }
-    let time_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map(|since| since.as_millis())
-        .unwrap_or_default();
+    let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_millis()).unwrap_or_default();
     let line = format!("{{\"point\":\"{point}\",\"slot\":{slot},\"time_ms\":{time_ms}}}\n");
     // The content is in place before the rename: whoever sees the `.hit` can read it.
     if std::fs::write(&armed, line).is_err() || std::fs::rename(&armed, directory.join(format!("{point}.hit"))).is_err() {

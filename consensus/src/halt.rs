@@ -12,9 +12,7 @@ pub(crate) struct Halt {
 
 impl Halt {
     pub(crate) fn new() -> Self {
-        Self {
-            reason: Arc::new(watch::Sender::new(None)),
-        }
+        Self { reason: Arc::new(watch::Sender::new(None)) }
     }
 
     /// Stops the replica.

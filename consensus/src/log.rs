@@ -89,11 +89,7 @@ impl SigningLog {
     /// Everything bound in `slot`, as far as this replica has applied the log.
     pub fn bound_in_slot(&self, slot: Slot) -> Vec<(Duty, BoundDuty)> {
         let state = self.inner.state.read();
-        state
-            .guard()
-            .bound_in_slot(slot)
-            .map(|(duty, bound)| (*duty, BoundDuty::from(&bound)))
-            .collect()
+        state.guard().bound_in_slot(slot).map(|(duty, bound)| (*duty, BoundDuty::from(&bound))).collect()
     }
 
     /// Forgets records at or below `slot`, and refuses every claim there; applied as far as the guard's rules allow.
@@ -101,8 +97,7 @@ impl SigningLog {
     /// # Errors
     /// [`CommandError`].
     pub async fn raise_watermark(&self, slot: Slot, deadline: Instant) -> Result<(), CommandError> {
-        self.command(Command::Guard(GuardCommand::RaiseWatermark { slot }), deadline)
-            .await
+        self.command(Command::Guard(GuardCommand::RaiseWatermark { slot }), deadline).await
     }
 
     /// Binds nothing new at or below `slot`.
@@ -110,8 +105,7 @@ impl SigningLog {
     /// # Errors
     /// [`CommandError`].
     pub async fn raise_floor(&self, slot: Slot, deadline: Instant) -> Result<(), CommandError> {
-        self.command(Command::Guard(GuardCommand::RaiseFloor { slot }), deadline)
-            .await
+        self.command(Command::Guard(GuardCommand::RaiseFloor { slot }), deadline).await
     }
 
     /// Forgets payloads at or below `slot`; applied as far as the guard's rules allow.
@@ -119,8 +113,7 @@ impl SigningLog {
     /// # Errors
     /// [`CommandError`].
     pub async fn drop_payloads(&self, slot: Slot, deadline: Instant) -> Result<(), CommandError> {
-        self.command(Command::Guard(GuardCommand::DropPayloads { slot }), deadline)
-            .await
+        self.command(Command::Guard(GuardCommand::DropPayloads { slot }), deadline).await
     }
 
     /// Whether this replica acts. Being `Active` permits work; only a grant permits a signature.
@@ -182,9 +175,7 @@ impl SigningLog {
     /// [`CommandError::Halted`] if Raft has stopped.
     pub async fn transfer_leadership(&self, to: ReplicaId) -> Result<(), CommandError> {
         let asked = self.inner.raft.trigger().transfer_leader(to.get()).await;
-        asked.map_err(|error| CommandError::Halted {
-            reason: error.to_string(),
-        })
+        asked.map_err(|error| CommandError::Halted { reason: error.to_string() })
     }
 
     /// Hands leadership over if it can, stops Raft and the listener, and closes the store. In bounded time.
@@ -242,13 +233,8 @@ impl From<&Bound<'_>> for BoundDuty {
         let payload = bound.payload.and_then(|bytes| {
             let decoded = DutyPayload::decode(bytes);
             // Imported or foreign records may hold bytes of another making; the root alone still binds.
-            decoded
-                .inspect_err(|error| tracing::error!(%error, root = %bound.root, "a bound payload cannot be read"))
-                .ok()
+            decoded.inspect_err(|error| tracing::error!(%error, root = %bound.root, "a bound payload cannot be read")).ok()
         });
-        Self {
-            root: bound.root,
-            payload,
-        }
+        Self { root: bound.root, payload }
     }
 }

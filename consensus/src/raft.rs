@@ -67,21 +67,13 @@ pub(crate) struct VoteRecord {
 
 impl From<&Vote> for VoteRecord {
     fn from(vote: &Vote) -> Self {
-        Self {
-            term: vote.leader_id.term,
-            voted_for: vote.leader_id.voted_for,
-            committed: vote.committed,
-        }
+        Self { term: vote.leader_id.term, voted_for: vote.leader_id.voted_for, committed: vote.committed }
     }
 }
 
 impl VoteRecord {
     pub(crate) fn into_raft(self) -> Vote {
-        if self.committed {
-            Vote::new_committed(self.term, self.voted_for)
-        } else {
-            Vote::new(self.term, self.voted_for)
-        }
+        if self.committed { Vote::new_committed(self.term, self.voted_for) } else { Vote::new(self.term, self.voted_for) }
     }
 }
 
@@ -126,27 +118,19 @@ pub(crate) struct BadMembership {
 impl From<&Membership> for MembershipRecord {
     fn from(membership: &Membership) -> Self {
         let members = membership.nodes().map(|(id, member)| (*id, member.clone())).collect();
-        Self {
-            configurations: membership.get_joint_config().clone(),
-            members,
-        }
+        Self { configurations: membership.get_joint_config().clone(), members }
     }
 }
 
 impl MembershipRecord {
     pub(crate) fn into_raft(self) -> Result<Membership, BadMembership> {
-        Membership::new(self.configurations, self.members).map_err(|error| BadMembership {
-            reason: error.to_string(),
-        })
+        Membership::new(self.configurations, self.members).map_err(|error| BadMembership { reason: error.to_string() })
     }
 }
 
 impl From<&RaftMembership> for StoredMembership {
     fn from(stored: &RaftMembership) -> Self {
-        Self {
-            set_by: stored.log_id().as_ref().map(from_log_id),
-            membership: stored.membership().into(),
-        }
+        Self { set_by: stored.log_id().as_ref().map(from_log_id), membership: stored.membership().into() }
     }
 }
 

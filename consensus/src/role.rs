@@ -115,16 +115,10 @@ mod tests {
 
     const TERM: Term = Term::new(3);
     const BARRIER: LogIndex = LogIndex::new(10);
-    const ELECTED: Event = Event::Elected {
-        term: TERM,
-        barrier: BARRIER,
-    };
+    const ELECTED: Event = Event::Elected { term: TERM, barrier: BARRIER };
 
     fn applied(term: u64, index: u64) -> Event {
-        Event::Applied {
-            term: Term::new(term),
-            index: LogIndex::new(index),
-        }
+        Event::Applied { term: Term::new(term), index: LogIndex::new(index) }
     }
 
     #[test]
@@ -140,13 +134,7 @@ mod tests {
     #[test]
     fn repeated_elections_of_one_term_change_nothing() {
         let mut role = Role::Active { term: TERM };
-        assert_eq!(
-            role.step(Event::Elected {
-                term: TERM,
-                barrier: LogIndex::new(99)
-            }),
-            None
-        );
+        assert_eq!(role.step(Event::Elected { term: TERM, barrier: LogIndex::new(99) }), None);
         assert_eq!(role, Role::Active { term: TERM });
     }
 
@@ -161,19 +149,7 @@ mod tests {
     #[test]
     fn an_election_in_a_later_term_starts_over() {
         let mut role = Role::Active { term: TERM };
-        assert_eq!(
-            role.step(Event::Elected {
-                term: Term::new(4),
-                barrier: LogIndex::new(12)
-            }),
-            Some(Action::StopDuties)
-        );
-        assert_eq!(
-            role,
-            Role::CatchingUp {
-                term: Term::new(4),
-                barrier: LogIndex::new(12)
-            }
-        );
+        assert_eq!(role.step(Event::Elected { term: Term::new(4), barrier: LogIndex::new(12) }), Some(Action::StopDuties));
+        assert_eq!(role, Role::CatchingUp { term: Term::new(4), barrier: LogIndex::new(12) });
     }
 }

@@ -88,17 +88,10 @@ impl State {
         if let Some(applied) = self.applied
             && entry.index <= applied.index
         {
-            return Err(ApplyError::Repeated {
-                index: entry.index,
-                applied: applied.index,
-            });
+            return Err(ApplyError::Repeated { index: entry.index, applied: applied.index });
         }
         let before = self.applied.map_or(Chain::default(), |applied| applied.chain);
-        let position = Position {
-            term: entry.term,
-            index: entry.index,
-            chain: entry.chain_after(before),
-        };
+        let position = Position { term: entry.term, index: entry.index, chain: entry.chain_after(before) };
         if known.is_some_and(|known| known != position) {
             return Err(ApplyError::Diverged { index: entry.index });
         }
@@ -106,22 +99,14 @@ impl State {
             Body::Blank => None,
             Body::Membership(membership) => {
                 let set_by = Some((entry.term, entry.index));
-                self.membership = StoredMembership {
-                    set_by,
-                    membership: membership.clone(),
-                };
+                self.membership = StoredMembership { set_by, membership: membership.clone() };
                 None
             }
             Body::Command(bytes) => {
                 let decoded = Envelope::decode(bytes);
-                let Envelope { origin, command } = decoded.map_err(|source| ApplyError::Command {
-                    index: entry.index,
-                    source,
-                })?;
-                Some(Applied {
-                    origin,
-                    reply: self.execute(&command),
-                })
+                let Envelope { origin, command } =
+                    decoded.map_err(|source| ApplyError::Command { index: entry.index, source })?;
+                Some(Applied { origin, reply: self.execute(&command) })
             }
         };
         self.applied = Some(position);
@@ -180,12 +165,7 @@ impl State {
             return Err(StateBytesError::Attempts);
         }
         let guard = Guard::decode(&record.guard)?;
-        Ok(Self {
-            applied: record.applied,
-            membership: record.membership,
-            guard,
-            attempts: record.attempts,
-        })
+        Ok(Self { applied: record.applied, membership: record.membership, guard, attempts: record.attempts })
     }
 }
 
@@ -204,48 +184,24 @@ mod tests {
     const ATTESTER: Address = Address::repeat_byte(1);
 
     fn entry(index: u64, command: Command) -> Entry {
-        let origin = Origin {
-            replica: 1,
-            boot: 2,
-            sequence: index,
-        };
-        Entry {
-            term: 1,
-            index,
-            body: Body::Command(Bytes::from(Envelope { origin, command }.encode())),
-        }
+        let origin = Origin { replica: 1, boot: 2, sequence: index };
+        Entry { term: 1, index, body: Body::Command(Bytes::from(Envelope { origin, command }.encode())) }
     }
 
     fn duty() -> Duty {
-        Duty {
-            slot: Slot::new(9),
-            kind: DutyKind::AttestationsAndSigners,
-            attester: ATTESTER,
-        }
+        Duty { slot: Slot::new(9), kind: DutyKind::AttestationsAndSigners, attester: ATTESTER }
     }
 
     fn history() -> Vec<Entry> {
-        let binding = Binding {
-            chain_id: 1,
-            rollup: Address::ZERO,
-            attesters: BTreeSet::from([ATTESTER]),
-        };
-        let claim = Claim {
-            duties: vec![duty()],
-            root: SigningRoot::new(B256::repeat_byte(4)),
-            payload: vec![1],
-        };
+        let binding = Binding { chain_id: 1, rollup: Address::ZERO, attesters: BTreeSet::from([ATTESTER]) };
+        let claim = Claim { duties: vec![duty()], root: SigningRoot::new(B256::repeat_byte(4)), payload: vec![1] };
         let attempt = AttemptRequest {
             slot: Slot::new(9),
             publisher: ATTESTER,
             nonce: 0,
             content: AttemptContent::Bundle { duty: duty() },
             gas_limit: 1,
-            fees: Fees {
-                max_priority_fee_per_gas: 1,
-                max_fee_per_gas: 1,
-                max_fee_per_blob_gas: 1,
-            },
+            fees: Fees { max_priority_fee_per_gas: 1, max_fee_per_gas: 1, max_fee_per_blob_gas: 1 },
         };
         let commands = [
             Command::Guard(GuardCommand::Bind(binding)),
@@ -260,14 +216,8 @@ mod tests {
     #[test]
     fn a_bundle_is_recorded_only_once_its_duty_is_bound() {
         let mut state = State::default();
-        let replies: Vec<Reply> = history()
-            .iter()
-            .map(|entry| state.apply(entry, None).unwrap().unwrap().reply)
-            .collect();
-        let no_bundle = AttemptRefusal::NoBundle {
-            duty: duty(),
-            slot: Slot::new(9),
-        };
+        let replies: Vec<Reply> = history().iter().map(|entry| state.apply(entry, None).unwrap().unwrap().reply).collect();
+        let no_bundle = AttemptRefusal::NoBundle { duty: duty(), slot: Slot::new(9) };
         assert_eq!(
             replies,
             [
@@ -305,19 +255,9 @@ mod tests {
         let mut state = State::default();
         state.apply(&history()[0], None).unwrap();
         let before = state.clone();
-        let unknown = Entry {
-            term: 1,
-            index: 1,
-            body: Body::Command(Bytes::from_static(&[2, 0])),
-        };
-        assert!(matches!(
-            state.apply(&unknown, None),
-            Err(ApplyError::Command { index: 1, .. })
-        ));
-        assert!(matches!(
-            state.apply(&history()[0], None),
-            Err(ApplyError::Repeated { index: 0, applied: 0 })
-        ));
+        let unknown = Entry { term: 1, index: 1, body: Body::Command(Bytes::from_static(&[2, 0])) };
+        assert!(matches!(state.apply(&unknown, None), Err(ApplyError::Command { index: 1, .. })));
+        assert!(matches!(state.apply(&history()[0], None), Err(ApplyError::Repeated { index: 0, applied: 0 })));
         assert_eq!(state, before);
     }
 

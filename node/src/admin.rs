@@ -44,10 +44,7 @@ pub(crate) async fn serve(
 
 /// Creates the cluster: binds chain, rollup and the keystore's attesters, and writes the first floor (rules R7 and R9).
 async fn create(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<ClusterCreated, CreationRefused> {
-    let head = l1
-        .head()
-        .await
-        .map_err(|error| refused("l1", format!("L1 cannot be read: {error}")))?;
+    let head = l1.head().await.map_err(|error| refused("l1", format!("L1 cannot be read: {error}")))?;
     let schedule = l1.schedule();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     if now.abs_diff(head.timestamp) > schedule.slot_duration {
@@ -57,26 +54,13 @@ async fn create(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<Cluste
         );
         return Err(refused("clock", message));
     }
-    let begun = now
-        .max(head.timestamp)
-        .saturating_add(schedule.ethereum_slot_duration)
-        .saturating_add(FLOOR_MARGIN_S);
+    let begun = now.max(head.timestamp).saturating_add(schedule.ethereum_slot_duration).saturating_add(FLOOR_MARGIN_S);
     let floor = schedule.slot_at(begun).unwrap_or(Slot::new(0));
     let attesters: BTreeSet<_> = keystore.attesters().map(|entry| entry.address).collect();
-    let binding = Binding {
-        chain_id: l1.constants().chain_id,
-        rollup: l1.contracts().rollup,
-        attesters: attesters.clone(),
-    };
-    log.create_cluster(binding, floor)
-        .await
-        .map_err(|error| refused(code(&error), error.to_string()))?;
+    let binding = Binding { chain_id: l1.constants().chain_id, rollup: l1.contracts().rollup, attesters: attesters.clone() };
+    log.create_cluster(binding, floor).await.map_err(|error| refused(code(&error), error.to_string()))?;
     tracing::info!(%floor, attesters = attesters.len(), "cluster created");
-    Ok(ClusterCreated {
-        cluster_id: log.view().cluster_id,
-        floor,
-        attesters: attesters.into_iter().collect(),
-    })
+    Ok(ClusterCreated { cluster_id: log.view().cluster_id, floor, attesters: attesters.into_iter().collect() })
 }
 
 fn code(error: &CreateError) -> &'static str {
@@ -90,8 +74,5 @@ fn code(error: &CreateError) -> &'static str {
 }
 
 fn refused(code: &str, message: String) -> CreationRefused {
-    CreationRefused {
-        code: code.to_owned(),
-        message,
-    }
+    CreationRefused { code: code.to_owned(), message }
 }

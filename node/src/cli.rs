@@ -55,11 +55,7 @@ impl StartArgs {
     /// What was asked for, for [`crate::config::NodeConfig::load`].
     pub(crate) fn request(&self) -> StartRequest {
         StartRequest {
-            modules: Modules {
-                node: self.node,
-                archiver: self.archiver,
-                sequencer: self.sequencer,
-            },
+            modules: Modules { node: self.node, archiver: self.archiver, sequencer: self.sequencer },
             file: self.config.clone(),
             flags: self.settings.clone(),
         }
@@ -129,11 +125,7 @@ fn parse_replica(text: &str) -> Result<(ReplicaId, String), ReplicaFault> {
     if host.is_empty() || (host.contains(':') && !is_bracketed) || host.contains(['/', ' ', '@']) {
         return Err(ReplicaFault::Form);
     }
-    let number = id
-        .parse()
-        .ok()
-        .filter(|id| *id != 0)
-        .ok_or_else(|| ReplicaFault::Id(id.to_owned()))?;
+    let number = id.parse().ok().filter(|id| *id != 0).ok_or_else(|| ReplicaFault::Id(id.to_owned()))?;
     let valid_port = port.parse::<u16>().is_ok_and(|port| port != 0);
     if !valid_port {
         return Err(ReplicaFault::Port(port.to_owned()));
@@ -157,36 +149,18 @@ mod tests {
         let cli = Cli::try_parse_from(["ollin", "start", "--node", "--archiver", "--sequencer", "--network", "local"]).unwrap();
         let Command::Start(start) = cli.command else { panic!("start") };
         let request = start.request();
-        assert_eq!(
-            request.modules,
-            Modules {
-                node: true,
-                archiver: true,
-                sequencer: true
-            }
-        );
+        assert_eq!(request.modules, Modules { node: true, archiver: true, sequencer: true });
         assert_eq!(request.flags.get("network"), Some("local"));
         assert!(!start.print_config);
     }
 
     #[test]
     fn replicas_are_an_id_and_an_address() {
-        assert_eq!(
-            parse_replica("1=host:7000").unwrap(),
-            (ReplicaId::new(1), "host:7000".to_owned())
-        );
+        assert_eq!(parse_replica("1=host:7000").unwrap(), (ReplicaId::new(1), "host:7000".to_owned()));
         assert_eq!(parse_replica("2=[::1]:7000").unwrap().1, "[::1]:7000");
-        for wrong in [
-            "host:7000",
-            "0=host:7000",
-            "x=host:7000",
-            "1=host",
-            "1=:7",
-            "1=host:0",
-            "1=host:70000",
-            "1=::1:7",
-            "1=a b:7",
-        ] {
+        for wrong in
+            ["host:7000", "0=host:7000", "x=host:7000", "1=host", "1=:7", "1=host:0", "1=host:70000", "1=::1:7", "1=a b:7"]
+        {
             assert!(parse_replica(wrong).is_err(), "{wrong}");
         }
     }

@@ -16,16 +16,8 @@ pub(crate) fn certificates(arguments: &CertificatesArgs) -> anyhow::Result<()> {
     println!("cluster {}", made.cluster_id);
     for replica in &made.replicas {
         let directory = out.join(format!("replica-{}", replica.id));
-        println!(
-            "replica {} at {}: copy {} to it, as OLLIN_CLUSTER_DIRECTORY",
-            replica.id,
-            replica.address,
-            directory.display()
-        );
+        println!("replica {} at {}: copy {} to it, as OLLIN_CLUSTER_DIRECTORY", replica.id, replica.address, directory.display());
     }
-    println!(
-        "keep {} off the replicas: with it anyone joins the cluster",
-        out.join("ca-key.pem").display()
-    );
+    println!("keep {} off the replicas: with it anyone joins the cluster", out.join("ca-key.pem").display());
     Ok(())
 }

@@ -149,21 +149,11 @@ impl Modules {
     /// Source: npm @aztec/aztec 4.1.2, `src/cli/aztec_start_action.ts`.
     fn check(self) -> Option<Fault> {
         let message = match self {
-            Self {
-                node: true,
-                sequencer: true,
-                ..
-            } => return None,
-            Self {
-                node: false,
-                sequencer: true,
-                ..
-            } => "Cannot run a standalone sequencer without a node: add --node",
-            Self {
-                node: true,
-                sequencer: false,
-                ..
-            } => "--sequencer is not given, expected --node --sequencer: a replica of this version always takes duties",
+            Self { node: true, sequencer: true, .. } => return None,
+            Self { node: false, sequencer: true, .. } => "Cannot run a standalone sequencer without a node: add --node",
+            Self { node: true, sequencer: false, .. } => {
+                "--sequencer is not given, expected --node --sequencer: a replica of this version always takes duties"
+            }
             Self { archiver: true, .. } => "--archiver is given alone, expected --node --archiver --sequencer",
             Self { .. } => "No module specified to start: add --node --archiver --sequencer",
         };

@@ -26,10 +26,7 @@ pub(crate) async fn status(arguments: &StatusArgs) -> anyhow::Result<ExitCode> {
     let url = arguments.url.join("/cluster/status").context("the URL of the replica")?;
     let request = with_key(Client::new().get(url.clone()), arguments.api_key_file.as_deref())?.timeout(STATUS_TIMEOUT);
     let response = send(request, &url).await?;
-    let status: ClusterStatus = response
-        .json()
-        .await
-        .with_context(|| format!("the answer of {url} is no cluster status"))?;
+    let status: ClusterStatus = response.json().await.with_context(|| format!("the answer of {url} is no cluster status"))?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
@@ -43,10 +40,7 @@ pub(crate) async fn status(arguments: &StatusArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// If the replica cannot be reached, refuses the key, or refuses to create a cluster: its reason is the message.
 pub(crate) async fn create_cluster(arguments: &CreateArgs) -> anyhow::Result<()> {
-    let url = arguments
-        .admin_url
-        .join("/cluster/create")
-        .context("the admin URL of the replica")?;
+    let url = arguments.admin_url.join("/cluster/create").context("the admin URL of the replica")?;
     let request = with_key(Client::new().post(url.clone()), arguments.api_key_file.as_deref())?.timeout(CREATE_TIMEOUT);
     let response = send_any(request, &url).await?;
     if response.status() != StatusCode::OK {
@@ -75,20 +69,14 @@ fn with_key(request: RequestBuilder, file: Option<&Path>) -> anyhow::Result<Requ
 async fn send(request: RequestBuilder, url: &Url) -> anyhow::Result<Response> {
     let response = send_any(request, url).await?;
     if !response.status().is_success() {
-        bail!(
-            "{url} answered {}: {}",
-            response.status(),
-            response.text().await.unwrap_or_default()
-        );
+        bail!("{url} answered {}: {}", response.status(), response.text().await.unwrap_or_default());
     }
     Ok(response)
 }
 
 async fn send_any(request: RequestBuilder, url: &Url) -> anyhow::Result<Response> {
-    let response = request
-        .send()
-        .await
-        .with_context(|| format!("no replica answers at {url}: is it running, and is this its port?"))?;
+    let response =
+        request.send().await.with_context(|| format!("no replica answers at {url}: is it running, and is this its port?"))?;
     if response.status() == StatusCode::UNAUTHORIZED {
         bail!("{url} asks for the admin key: give it with --api-key-file (the replica showed it once, at its first start)");
     }

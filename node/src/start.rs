@@ -50,30 +50,22 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
+    if let Some(directory) = &config.failpoints {
+        tracing::warn!(directory = %directory.display(), "a test build: it stops at named points on demand");
+    }
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
-    let outlets = config
-        .outlet_record
-        .as_deref()
-        .map(OutletRecord::open)
-        .transpose()
-        .context("OLLIN_OUTLET_RECORD")?;
+    let outlets = config.outlet_record.as_deref().map(OutletRecord::open).transpose().context("OLLIN_OUTLET_RECORD")?;
     let keystore = Keystore::load(&config.keystore_path)?;
     let key = AdminKey::resolve(config.rpc.admin_key.clone())?;
     let listeners = Listeners::bind(&config.rpc).await?;
     // Loading the trusted setup takes seconds: it is there before this replica may lead.
     let warm_up = tokio::task::spawn_blocking(blob::warm_up);
     let l1 = connect(&config.l1).await?;
-    let keystore = Arc::new(keystore.bind(
-        config.cluster.replica,
-        l1.constants().chain_id,
-        l1.contracts().rollup,
-        outlets,
-    ));
+    let keystore_warnings = keystore.warnings().iter().map(|warning| warning.code).collect();
+    let keystore = Arc::new(keystore.bind(config.cluster.replica, l1.constants().chain_id, l1.contracts().rollup, outlets));
     let archiver = Archiver::open(&config.data_directory.join("archiver"), l1.clone())?;
     warm_up.await.context("the KZG setup")?;
-    let log = SigningLog::open(consensus_config(&config)?)
-        .await
-        .context("the signing log")?;
+    let log = SigningLog::open(consensus_config(&config)?).await.context("the signing log")?;
 
     let shutdown = CancellationToken::new();
     let mut tasks = Tasks::new();
@@ -83,14 +75,10 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
         archiver: handle.clone(),
         l1: l1.clone(),
         keystore: Arc::clone(&keystore),
-        p2p_reason: config::P2pConfig::REASON,
+        keystore_warnings,
+        p2p: config.p2p.clone(),
     });
-    let parts = Parts {
-        log: &log,
-        l1: &l1,
-        keystore: &keystore,
-        archiver: &handle,
-    };
+    let parts = Parts { log: &log, l1: &l1, keystore: &keystore, archiver: &handle };
     parts.spawn_engines(&mut tasks, &config, &shutdown)?;
     spawn(&mut tasks, "archiver", ok(archiver.run(shutdown.clone())));
     spawn(&mut tasks, "status", ok(status.feed.run(shutdown.clone())));
@@ -98,35 +86,12 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
         announce(fresh);
     }
     let (send, receive) = mpsc::channel(4);
-    spawn(
-        &mut tasks,
-        "admin",
-        ok(admin::serve(
-            log.clone(),
-            l1.clone(),
-            Arc::clone(&keystore),
-            receive,
-            shutdown.clone(),
-        )),
-    );
+    spawn(&mut tasks, "admin", ok(admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), receive, shutdown.clone())));
     let views = views(&l1, &config, &metrics, status.views);
-    let admin_views = AdminViews {
-        views: views.clone(),
-        config: admin_config(&config),
-        key,
-        commands: send,
-    };
+    let admin_views = AdminViews { views: views.clone(), config: admin_config(&config), key, commands: send };
     let (public_port, admin_port) = (listeners.public, listeners.admin);
-    spawn(
-        &mut tasks,
-        "public port",
-        served(serve_public(public_port, views, shutdown.clone())),
-    );
-    spawn(
-        &mut tasks,
-        "admin port",
-        served(serve_admin(admin_port, admin_views, shutdown.clone())),
-    );
+    spawn(&mut tasks, "public port", served(serve_public(public_port, views, shutdown.clone())));
+    spawn(&mut tasks, "admin port", served(serve_admin(admin_port, admin_views, shutdown.clone())));
     tracing::info!(replica = %config.cluster.replica, public = %config.rpc.public, admin = %config.rpc.admin, "replica started");
 
     let ended = supervise(&mut tasks).await;
@@ -146,12 +111,7 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn spawn_engines(&self, tasks: &mut Tasks, config: &NodeConfig, shutdown: &CancellationToken) -> anyhow::Result<()> {
-        let Self {
-            log,
-            l1,
-            keystore,
-            archiver,
-        } = self;
+        let Self { log, l1, keystore, archiver } = self;
         let allowance = config.sequencer.l1_publishing_time;
         let propagation = config.sequencer.attestation_propagation_time;
         let timetable = Timetable::new(&l1.schedule(), allowance, propagation, None).context("the slot's timetable")?;
@@ -187,10 +147,7 @@ impl Listeners {
             let bound = TcpListener::bind(address).await;
             bound.with_context(|| format!("cannot listen on {address}: is another process using the port? Set {setting}"))
         };
-        Ok(Self {
-            public: bind(config.public, "AZTEC_PORT").await?,
-            admin: bind(config.admin, "AZTEC_ADMIN_PORT").await?,
-        })
+        Ok(Self { public: bind(config.public, "AZTEC_PORT").await?, admin: bind(config.admin, "AZTEC_ADMIN_PORT").await? })
     }
 }
 
@@ -207,8 +164,7 @@ async fn connect(config: &config::L1Config) -> anyhow::Result<L1> {
     })
     .await
     .context("L1")?;
-    l1.check_compatibility()
-        .context("the rollup on L1 is not one of version 4.1.2 as this replica knows it")?;
+    l1.check_compatibility().context("the rollup on L1 is not one of version 4.1.2 as this replica knows it")?;
     Ok(l1)
 }
 
@@ -220,13 +176,8 @@ fn consensus_config(config: &NodeConfig) -> anyhow::Result<ConsensusConfig> {
             let path = cluster.directory.join("cluster.json");
             let file = ClusterFile::load(&path)?;
             let own = file.replica(cluster.replica);
-            let own = own.with_context(|| {
-                format!(
-                    "OLLIN_REPLICA_ID is {}, expected an id in {}",
-                    cluster.replica,
-                    path.display()
-                )
-            })?;
+            let own =
+                own.with_context(|| format!("OLLIN_REPLICA_ID is {}, expected an id in {}", cluster.replica, path.display()))?;
             let port = own.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
             let port = port.with_context(|| format!("{} in {}: no port", own.address, path.display()))?;
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))

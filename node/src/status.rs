@@ -19,6 +19,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::P2pConfig;
+
 /// How often the status is gathered.
 const EVERY: Duration = Duration::from_millis(250);
 /// How often balances are read from L1.
@@ -36,7 +38,9 @@ pub(crate) struct Sources {
     pub(crate) archiver: ArchiverHandle,
     pub(crate) l1: L1,
     pub(crate) keystore: Arc<Keystore>,
-    pub(crate) p2p_reason: &'static str,
+    /// Codes only: the messages name files, and warnings are public.
+    pub(crate) keystore_warnings: Vec<&'static str>,
+    pub(crate) p2p: P2pConfig,
 }
 
 /// What the servers read.
@@ -83,14 +87,7 @@ impl StatusFeed {
             released: BTreeMap::new(),
         };
         feed.gather();
-        Started {
-            feed,
-            views: Feeds {
-                l2_tips: l2_tips_view,
-                cluster: cluster_view,
-                ready: ready_view,
-            },
-        }
+        Started { feed, views: Feeds { l2_tips: l2_tips_view, cluster: cluster_view, ready: ready_view } }
     }
 
     /// Gathers until `shutdown`.
@@ -140,8 +137,7 @@ impl StatusFeed {
             self.landed.insert(slot, checkpoint.l1_block);
         }
         // A reorg or prune takes slots back.
-        self.landed
-            .retain(|landed, _| archiver.tip.slot.is_some_and(|tip| *landed <= tip));
+        self.landed.retain(|landed, _| archiver.tip.slot.is_some_and(|tip| *landed <= tip));
         while self.landed.len() > RECENT_SLOTS {
             self.landed.pop_first();
         }
@@ -181,20 +177,14 @@ impl StatusFeed {
             publishers: self.publishers(),
             released: self.released(),
             halted: view.halted.clone(),
-            p2p: P2pSection {
-                in_use: false,
-                reason: Some(self.sources.p2p_reason.to_owned()),
-            },
+            p2p: self.p2p_section(),
         }
     }
 
     fn publishers(&self) -> Vec<PublisherBalance> {
         self.balances
             .iter()
-            .map(|(address, balance_wei)| PublisherBalance {
-                address: *address,
-                balance_wei: *balance_wei,
-            })
+            .map(|(address, balance_wei)| PublisherBalance { address: *address, balance_wei: *balance_wei })
             .collect()
     }
 
@@ -204,17 +194,8 @@ impl StatusFeed {
         let Some(current) = archiver.l1_head.as_ref().and_then(|head| schedule.slot_at(head.timestamp)) else {
             return;
         };
-        for slot in (1..=SETTLING_SLOTS)
-            .map(|ago| current.saturating_sub(ago))
-            .filter(|slot| *slot < current)
-        {
-            let mut kinds: Vec<_> = self
-                .sources
-                .log
-                .bound_in_slot(slot)
-                .iter()
-                .map(|(duty, _)| duty_word(duty.kind))
-                .collect();
+        for slot in (1..=SETTLING_SLOTS).map(|ago| current.saturating_sub(ago)).filter(|slot| *slot < current) {
+            let mut kinds: Vec<_> = self.sources.log.bound_in_slot(slot).iter().map(|(duty, _)| duty_word(duty.kind)).collect();
             kinds.sort_unstable();
             kinds.dedup();
             if !kinds.is_empty() {
@@ -235,6 +216,13 @@ impl StatusFeed {
         self.released.iter().map(row).collect()
     }
 
+    fn p2p_section(&self) -> P2pSection {
+        let P2pConfig { ip, port } = &self.sources.p2p;
+        let set = ip.is_some() || port.is_some();
+        let checked = if set { "settings checked, not yet in use: " } else { "" };
+        P2pSection { in_use: false, reason: Some(format!("{checked}{}", P2pConfig::REASON)) }
+    }
+
     fn l1_section(&self, archiver: &ArchiverView) -> L1Section {
         let endpoints = self.sources.l1.endpoints().into_iter().map(|endpoint| L1Endpoint {
             url: Some(endpoint.url_redacted),
@@ -243,11 +231,7 @@ impl StatusFeed {
             error: endpoint.last_error,
         });
         let head = archiver.l1_head.as_ref();
-        let skew = head.map(|head| {
-            i64::try_from(now_ms() / 1000)
-                .unwrap_or(i64::MAX)
-                .saturating_sub_unsigned(head.timestamp)
-        });
+        let skew = head.map(|head| i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX).saturating_sub_unsigned(head.timestamp));
         L1Section {
             endpoints: endpoints.collect(),
             head: head.map(|head| head.number),
@@ -258,45 +242,28 @@ impl StatusFeed {
 
     fn warnings(&self, view: &ClusterView, archiver: &ArchiverView, l1: &L1Section) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let mut warn = |code: &str, message: String| {
-            warnings.push(Warning {
-                code: code.to_owned(),
-                message,
-            })
-        };
+        let mut warn = |code: &str, message: String| warnings.push(Warning { code: code.to_owned(), message });
         if view.phase != Phase::Open {
-            warn(
-                "not_created",
-                "the cluster is not created: run `ollin cluster create` once, on one replica".to_owned(),
-            );
+            warn("not_created", "the cluster is not created: run `ollin cluster create` once, on one replica".to_owned());
         } else if view.leader.is_none() {
-            warn(
-                "no_leader",
-                "no leader is known: an election is under way, or no quorum is reachable".to_owned(),
-            );
+            warn("no_leader", "no leader is known: an election is under way, or no quorum is reachable".to_owned());
+        }
+        for code in &self.sources.keystore_warnings {
+            warn(code, "something about the keystore's files wants a look: the log of this replica's start says what".to_owned());
         }
         if let Some(reason) = &archiver.fault {
             warn("archiver", reason.clone());
         }
         let slot_s = self.sources.l1.schedule().slot_duration;
         if let Some(skew) = l1.clock_skew_s.filter(|skew| skew.unsigned_abs() > slot_s) {
-            warn(
-                "clock_skew",
-                format!("error: clock and L1 head are {skew} s apart, more than a slot of {slot_s} s"),
-            );
+            warn("clock_skew", format!("error: clock and L1 head are {skew} s apart, more than a slot of {slot_s} s"));
         }
         let passed_over = l1.endpoints.iter().filter(|endpoint| !endpoint.healthy).count();
         if passed_over > 0 {
-            warn(
-                "l1_endpoint",
-                format!("{passed_over} of {} L1 endpoints are passed over", l1.endpoints.len()),
-            );
+            warn("l1_endpoint", format!("{passed_over} of {} L1 endpoints are passed over", l1.endpoints.len()));
         }
         for (publisher, balance) in self.balances.iter().filter(|(_, balance)| **balance < LOW_BALANCE_WEI) {
-            warn(
-                "publisher_balance",
-                format!("publisher {publisher} holds {balance} wei, less than 0.1 ether"),
-            );
+            warn("publisher_balance", format!("publisher {publisher} holds {balance} wei, less than 0.1 ether"));
         }
         warnings
     }
@@ -313,11 +280,7 @@ fn role_word(view: &ClusterView, leads: bool) -> RoleWord {
 
 fn members(view: &ClusterView, leads: bool) -> Vec<Member> {
     let reachable = |id, heard: Option<u64>| {
-        if id == view.replica {
-            Some(true)
-        } else {
-            leads.then(|| heard.is_some_and(|ago| ago < SILENT_MS))
-        }
+        if id == view.replica { Some(true) } else { leads.then(|| heard.is_some_and(|ago| ago < SILENT_MS)) }
     };
     let member = |member: &ollin_consensus::MemberView| Member {
         id: member.id,
@@ -330,16 +293,10 @@ fn members(view: &ClusterView, leads: bool) -> Vec<Member> {
 }
 
 fn tips(archiver: &ArchiverView) -> L2Tips {
-    let block = |tip: &Tip| BlockRef {
-        number: tip.block,
-        hash: tip.block_hash.to_word(),
-    };
+    let block = |tip: &Tip| BlockRef { number: tip.block, hash: tip.block_hash.to_word() };
     let checkpoint = |tip: &Tip| CheckpointTip {
         block: block(tip),
-        checkpoint: CheckpointRef {
-            number: tip.checkpoint,
-            hash: tip.checkpoint_hash.to_word(),
-        },
+        checkpoint: CheckpointRef { number: tip.checkpoint, hash: tip.checkpoint_hash.to_word() },
     };
     let tips = &archiver.tips;
     L2Tips {

@@ -17,23 +17,14 @@ pub(crate) fn render(status: &ClusterStatus) -> String {
     text.line("cluster", status.cluster_id.as_deref().unwrap_or("not created"));
     text.line("phase", or_dash(&status.phase));
     let replica = &status.replica;
-    text.line(
-        "replica",
-        &format!("{}, {}, {}", replica.id, role(replica.role), duty_state(replica.duty_state)),
-    );
+    text.line("replica", &format!("{}, {}, {}", replica.id, role(replica.role), duty_state(replica.duty_state)));
     let leader = status.leader.map_or("none known".to_owned(), |id| format!("replica {id}"));
     text.line("leader", &format!("{leader}, term {}", status.term));
     let position = status.log;
     let numbers = [position.last, position.committed, position.applied].map(number);
-    text.line(
-        "log",
-        &format!("last {}, committed {}, applied {}", numbers[0], numbers[1], numbers[2]),
-    );
+    text.line("log", &format!("last {}, committed {}, applied {}", numbers[0], numbers[1], numbers[2]));
     text.line("floor", &format!("slot {}", number(status.floor.map(|slot| slot.get()))));
-    text.line(
-        "watermark",
-        &format!("slot {}", number(status.watermark.map(|slot| slot.get()))),
-    );
+    text.line("watermark", &format!("slot {}", number(status.watermark.map(|slot| slot.get()))));
     if let Some(reason) = &status.halted {
         text.line("HALTED", reason);
     }
@@ -43,47 +34,23 @@ pub(crate) fn render(status: &ClusterStatus) -> String {
 
     let endpoints = status.l1.endpoints.iter().enumerate().map(|(index, endpoint)| {
         vec![
-            endpoint
-                .url
-                .clone()
-                .unwrap_or_else(|| format!("endpoint {}", index.saturating_add(1))),
-            if endpoint.healthy {
-                "healthy".into()
-            } else {
-                "passed over".into()
-            },
+            endpoint.url.clone().unwrap_or_else(|| format!("endpoint {}", index.saturating_add(1))),
+            if endpoint.healthy { "healthy".into() } else { "passed over".into() },
             number(endpoint.head.map(|head| head.get())),
             endpoint.error.clone().unwrap_or_default(),
         ]
     });
-    text.table(
-        "L1 endpoints",
-        &["endpoint", "state", "head", "error"],
-        &endpoints.collect::<Vec<_>>(),
-    );
+    text.table("L1 endpoints", &["endpoint", "state", "head", "error"], &endpoints.collect::<Vec<_>>());
     let skew = status.l1.clock_skew_s.map_or("-".to_owned(), |skew| format!("{skew} s"));
-    text.line(
-        "L1 head",
-        &format!("{}, clock minus head {skew}", number(status.l1.head.map(|head| head.get()))),
-    );
+    text.line("L1 head", &format!("{}, clock minus head {skew}", number(status.l1.head.map(|head| head.get()))));
 
     let tips = &status.l2_tips;
     text.line("L2 proposed", &format!("block {}", tips.proposed.number));
-    for (name, tip) in [
-        ("checkpointed", &tips.checkpointed),
-        ("proven", &tips.proven),
-        ("finalized", &tips.finalized),
-    ] {
-        text.line(
-            &format!("L2 {name}"),
-            &format!("block {}, checkpoint {}", tip.block.number, tip.checkpoint.number),
-        );
+    for (name, tip) in [("checkpointed", &tips.checkpointed), ("proven", &tips.proven), ("finalized", &tips.finalized)] {
+        text.line(&format!("L2 {name}"), &format!("block {}, checkpoint {}", tip.block.number, tip.checkpoint.number));
     }
 
-    let publishers = status
-        .publishers
-        .iter()
-        .map(|publisher| vec![publisher.address.to_string(), ether(publisher.balance_wei)]);
+    let publishers = status.publishers.iter().map(|publisher| vec![publisher.address.to_string(), ether(publisher.balance_wei)]);
     text.table("publishers", &["address", "ETH"], &publishers.collect::<Vec<_>>());
 
     let first = status.released.len().saturating_sub(SLOTS_SHOWN);
@@ -93,22 +60,10 @@ pub(crate) fn render(status: &ClusterStatus) -> String {
     if !status.p2p.in_use {
         text.line(
             "p2p",
-            &format!(
-                "not in use{}",
-                status
-                    .p2p
-                    .reason
-                    .as_ref()
-                    .map(|reason| format!(": {reason}"))
-                    .unwrap_or_default()
-            ),
+            &format!("not in use{}", status.p2p.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()),
         );
     }
-    let warnings: Vec<_> = status
-        .warnings
-        .iter()
-        .map(|warning| vec![warning.code.clone(), warning.message.clone()])
-        .collect();
+    let warnings: Vec<_> = status.warnings.iter().map(|warning| vec![warning.code.clone(), warning.message.clone()]).collect();
     text.table("warnings", &["code", "message"], &warnings);
     text.line("version", or_dash(&status.version));
     text.0
@@ -127,22 +82,12 @@ fn member_row(member: &Member, status: &ClusterStatus) -> Vec<String> {
     };
     let own = if member.id == status.replica.id { " (this)" } else { "" };
     let address = member.address.clone().unwrap_or_default();
-    vec![
-        format!("{}{own}", member.id),
-        role.into(),
-        reachable.into(),
-        number(member.lag),
-        address,
-    ]
+    vec![format!("{}{own}", member.id), role.into(), reachable.into(), number(member.lag), address]
 }
 
 fn released_row(released: &ReleasedSlot) -> Vec<String> {
     let kinds: Vec<_> = released.kinds.iter().map(|kind| duty(*kind)).collect();
-    vec![
-        released.slot.to_string(),
-        number(released.landed_l1_block.map(|block| block.get())),
-        kinds.join(", "),
-    ]
+    vec![released.slot.to_string(), number(released.landed_l1_block.map(|block| block.get())), kinds.join(", ")]
 }
 
 fn role(role: RoleWord) -> &'static str {
@@ -210,26 +155,18 @@ impl Text {
             })
             .collect();
         let padded = |texts: Vec<String>| {
-            let cells: Vec<_> = texts
-                .iter()
-                .zip(&widths)
-                .map(|(text, &width)| format!("{text:<width$}"))
-                .collect();
+            let cells: Vec<_> = texts.iter().zip(&widths).map(|(text, &width)| format!("{text:<width$}")).collect();
             format!("  {}", cells.join("  ")).trim_end().to_owned()
         };
         let head = padded(heads.iter().map(|&head| head.to_owned()).collect());
-        let body = rows
-            .iter()
-            .map(|row| padded((0..heads.len()).map(|column| cell(row, column)).collect()));
+        let body = rows.iter().map(|row| padded((0..heads.len()).map(|column| cell(row, column)).collect()));
         let lines: Vec<_> = [title.to_owned(), head].into_iter().chain(body).collect();
         writeln!(self.0, "{}", lines.join("\n")).expect("a String takes every write");
     }
 }
 
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
-        .collect()
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 #[cfg(test)]
@@ -241,25 +178,13 @@ mod tests {
     use super::*;
 
     fn status() -> ClusterStatus {
-        let mut status = ClusterStatus {
-            cluster_id: Some("ab".repeat(16)),
-            leader: Some(ReplicaId::new(2)),
-            ..ClusterStatus::default()
-        };
+        let mut status =
+            ClusterStatus { cluster_id: Some("ab".repeat(16)), leader: Some(ReplicaId::new(2)), ..ClusterStatus::default() };
         status.replica.id = ReplicaId::new(1);
         for (id, reachable) in [(1, Some(true)), (2, None), (13, Some(false))] {
-            status.members.push(Member {
-                id: ReplicaId::new(id),
-                address: None,
-                voter: id < 3,
-                reachable,
-                lag: Some(id),
-            });
+            status.members.push(Member { id: ReplicaId::new(id), address: None, voter: id < 3, reachable, lag: Some(id) });
         }
-        status.publishers.push(PublisherBalance {
-            address: Address::ZERO,
-            balance_wei: 1_234_567_890_123_456_789,
-        });
+        status.publishers.push(PublisherBalance { address: Address::ZERO, balance_wei: 1_234_567_890_123_456_789 });
         status.released = (0..12)
             .map(|slot| ReleasedSlot {
                 slot: Slot::new(slot),
@@ -285,20 +210,14 @@ mod tests {
     #[test]
     fn only_the_newest_slots_are_shown() {
         let text = render(&status());
-        assert!(
-            !text.contains("\n  3 ") && text.contains("\n  4 ") && text.contains("\n  11 "),
-            "{text}"
-        );
+        assert!(!text.contains("\n  3 ") && text.contains("\n  4 ") && text.contains("\n  11 "), "{text}");
         assert!(text.contains("block, bundle"));
     }
 
     #[test]
     fn a_hostile_document_writes_no_control_characters() {
         let mut hostile = status();
-        hostile.warnings.push(Warning {
-            code: "x\u{1b}[2J".into(),
-            message: "a\nb".into(),
-        });
+        hostile.warnings.push(Warning { code: "x\u{1b}[2J".into(), message: "a\nb".into() });
         let text = render(&hostile);
         assert!(!text.contains('\u{1b}') && text.contains("a\u{fffd}b"));
     }

@@ -46,13 +46,7 @@ pub enum DutyKind {
 impl Duty {
     /// The smallest duty of `slot` in the order of duties; no attester has this address.
     pub(crate) fn first_of(slot: Slot) -> Self {
-        Self {
-            slot,
-            kind: DutyKind::BlockProposal {
-                index: BlockIndex::new(0),
-            },
-            attester: Address::ZERO,
-        }
+        Self { slot, kind: DutyKind::BlockProposal { index: BlockIndex::new(0) }, attester: Address::ZERO }
     }
 }
 

@@ -38,10 +38,7 @@ struct PayloadKey {
 
 impl Register {
     pub(crate) const fn new() -> Self {
-        Self {
-            records: BTreeMap::new(),
-            payloads: BTreeMap::new(),
-        }
+        Self { records: BTreeMap::new(), payloads: BTreeMap::new() }
     }
 
     pub(crate) fn bound(&self, duty: &Duty) -> Option<Bound<'_>> {
@@ -61,9 +58,7 @@ impl Register {
             return false;
         }
         self.records.insert(*duty, *root);
-        self.payloads
-            .entry(PayloadKey::new(duty, root))
-            .or_insert_with(|| payload.to_vec());
+        self.payloads.entry(PayloadKey::new(duty, root)).or_insert_with(|| payload.to_vec());
         true
     }
 
@@ -92,10 +87,7 @@ impl Register {
     }
 
     pub(crate) fn highest_slot_of(&self, attester: &Address) -> Option<Slot> {
-        self.duties()
-            .rev()
-            .find(|duty| duty.attester == *attester)
-            .map(|duty| duty.slot)
+        self.duties().rev().find(|duty| duty.attester == *attester).map(|duty| duty.slot)
     }
 
     pub(crate) fn duties(&self) -> impl DoubleEndedIterator<Item = &Duty> {
@@ -118,19 +110,12 @@ impl Register {
     }
 
     fn with_payload(&self, duty: &Duty, root: &SigningRoot) -> Bound<'_> {
-        Bound {
-            root: *root,
-            payload: self.payloads.get(&PayloadKey::new(duty, root)).map(Vec::as_slice),
-        }
+        Bound { root: *root, payload: self.payloads.get(&PayloadKey::new(duty, root)).map(Vec::as_slice) }
     }
 }
 
 impl PayloadKey {
     fn new(duty: &Duty, root: &SigningRoot) -> Self {
-        Self {
-            slot: duty.slot,
-            kind: duty.kind,
-            root: *root,
-        }
+        Self { slot: duty.slot, kind: duty.kind, root: *root }
     }
 }

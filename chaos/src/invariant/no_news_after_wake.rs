@@ -12,15 +12,9 @@ pub fn no_news_after_wake(history: &History, wake: Wake) -> Vec<Violation> {
         .filter(|emission| emission.origin.replica == wake.replica && window.contains(&emission.origin.time_ms));
     after
         .filter(|emission| {
-            !history
-                .emissions
-                .iter()
-                .any(|before| before.origin.precedes(&emission.origin) && same(before, emission))
+            !history.emissions.iter().any(|before| before.origin.precedes(&emission.origin) && same(before, emission))
         })
-        .map(|emission| Violation::NewAfterWake {
-            origin: emission.origin.clone(),
-            emitted: emission.emitted,
-        })
+        .map(|emission| Violation::NewAfterWake { origin: emission.origin.clone(), emitted: emission.emitted })
         .collect()
 }
 

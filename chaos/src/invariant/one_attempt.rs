@@ -32,32 +32,19 @@ pub fn claimed_checkpoints(history: &History, facts: &[ChainFact]) -> Vec<Violat
     for fact in facts {
         let slot = fact.slot;
         if !history.signatures().any(|(_, signature)| signature.is_attestation_of(fact)) {
-            violations.push(Violation::UnrecordedCheckpoint {
-                slot,
-                root: fact.attestation_root(),
-            });
+            violations.push(Violation::UnrecordedCheckpoint { slot, root: fact.attestation_root() });
         }
         if !history.signatures().any(|(_, signature)| {
             signature.is_bundle_of(fact.chain_id, fact.rollup, slot) && signature.root == fact.bundle_root()
         }) {
-            violations.push(Violation::UnrecordedBundle {
-                slot,
-                root: fact.bundle_root(),
-            });
+            violations.push(Violation::UnrecordedBundle { slot, root: fact.bundle_root() });
         }
         if !history.transactions().any(|(_, transaction)| transaction.made(fact)) {
-            violations.push(Violation::UnrecordedTransaction {
-                slot,
-                hash: fact.transaction,
-            });
+            violations.push(Violation::UnrecordedTransaction { slot, hash: fact.transaction });
         }
         let first = *of_slot.entry((fact.chain_id, fact.rollup, slot)).or_insert(fact.transaction);
         if first != fact.transaction {
-            violations.push(Violation::TwoCheckpoints {
-                slot,
-                first,
-                second: fact.transaction,
-            });
+            violations.push(Violation::TwoCheckpoints { slot, first, second: fact.transaction });
         }
     }
     violations
@@ -69,19 +56,9 @@ fn contradiction(first: (&Origin, &Transaction), second: (&Origin, &Transaction)
     let (first_origin, second_origin) = (first.0.clone(), second.0.clone());
     if first.1.hash != second.1.hash {
         let (first, second) = (first.1.hash, second.1.hash);
-        return Some(Violation::TwoTransactions {
-            attempt,
-            first,
-            first_origin,
-            second,
-            second_origin,
-        });
+        return Some(Violation::TwoTransactions { attempt, first, first_origin, second, second_origin });
     }
-    (first.1 != second.1).then_some(Violation::TwoDescriptions {
-        attempt,
-        first_origin,
-        second_origin,
-    })
+    (first.1 != second.1).then_some(Violation::TwoDescriptions { attempt, first_origin, second_origin })
 }
 
 /// Two lines of one transaction must be of one attempt.
@@ -98,21 +75,15 @@ fn doubled(first: (&Origin, &Transaction), second: (&Origin, &Transaction)) -> O
 /// Neighbours in the order of attempts that share a nonce and go back in slots.
 fn fallen_slots(attempts: &BTreeMap<Attempt, (&Origin, &Transaction)>) -> impl Iterator<Item = Violation> {
     let later = attempts.iter().skip(1);
-    attempts
-        .iter()
-        .zip(later)
-        .filter_map(|((earlier, (_, first)), (later, (_, second)))| {
-            let same_nonce = Attempt {
-                number: later.number,
-                ..*earlier
-            } == *later;
-            (same_nonce && second.slot < first.slot).then_some(Violation::SlotFell {
-                earlier: earlier.number,
-                earlier_slot: first.slot,
-                later: *later,
-                later_slot: second.slot,
-            })
+    attempts.iter().zip(later).filter_map(|((earlier, (_, first)), (later, (_, second)))| {
+        let same_nonce = Attempt { number: later.number, ..*earlier } == *later;
+        (same_nonce && second.slot < first.slot).then_some(Violation::SlotFell {
+            earlier: earlier.number,
+            earlier_slot: first.slot,
+            later: *later,
+            later_slot: second.slot,
         })
+    })
 }
 
 impl History {

@@ -21,11 +21,7 @@ pub fn write_ahead(history: &History) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (origin, signature) in history.signatures() {
         if signature.key.duty.kind == DutyKind::AttestationsAndSigners {
-            violations.extend(
-                BEFORE_BUNDLE
-                    .into_iter()
-                    .filter_map(|kind| premature(&signed, origin, &signature.key, kind)),
-            );
+            violations.extend(BEFORE_BUNDLE.into_iter().filter_map(|kind| premature(&signed, origin, &signature.key, kind)));
         }
     }
     violations.extend(unsigned_bundles(history));
@@ -38,18 +34,9 @@ fn premature(
     key: &DutyKey,
     kind: DutyKind,
 ) -> Option<Violation> {
-    let earlier = DutyKey {
-        duty: Duty { kind, ..key.duty },
-        ..*key
-    };
-    let seen = signed
-        .get(&earlier)
-        .is_some_and(|lines| lines.iter().any(|(before, _)| before.precedes(origin)));
-    (!seen).then(|| Violation::Premature {
-        key: *key,
-        missing: kind,
-        origin: origin.clone(),
-    })
+    let earlier = DutyKey { duty: Duty { kind, ..key.duty }, ..*key };
+    let seen = signed.get(&earlier).is_some_and(|lines| lines.iter().any(|(before, _)| before.precedes(origin)));
+    (!seen).then(|| Violation::Premature { key: *key, missing: kind, origin: origin.clone() })
 }
 
 fn unsigned_bundles(history: &History) -> impl Iterator<Item = Violation> {
@@ -61,11 +48,6 @@ fn unsigned_bundles(history: &History) -> impl Iterator<Item = Violation> {
                 && before.precedes(origin)
         });
         let (attempt, slot) = (transaction.attempt, transaction.slot);
-        (!signed).then(|| Violation::UnsignedBundle {
-            attempt,
-            slot,
-            root,
-            origin: origin.clone(),
-        })
+        (!signed).then(|| Violation::UnsignedBundle { attempt, slot, root, origin: origin.clone() })
     })
 }

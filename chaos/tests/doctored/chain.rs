@@ -13,41 +13,26 @@ fn a_checkpoint_on_l1_that_nobody_attested_is_caught() {
 
 #[test]
 fn a_bundle_on_l1_that_nobody_signed_is_caught() {
-    let violations = Run::clean()
-        .with_fact(|fact| fact.bundle_digest = B256::repeat_byte(0x99))
-        .judge()
-        .violations;
-    assert!(matches!(
-        violations[..],
-        [Violation::UnrecordedBundle { .. }, Violation::UnrecordedTransaction { .. }]
-    ));
+    let violations = Run::clean().with_fact(|fact| fact.bundle_digest = B256::repeat_byte(0x99)).judge().violations;
+    assert!(matches!(violations[..], [Violation::UnrecordedBundle { .. }, Violation::UnrecordedTransaction { .. }]));
 }
 
 #[test]
 fn a_checkpoint_in_another_slot_than_the_claimed_one_is_caught() {
-    let violations = Run::clean()
-        .with_fact(|fact| fact.slot = Slot::new(SLOT + 1))
-        .judge()
-        .violations;
+    let violations = Run::clean().with_fact(|fact| fact.slot = Slot::new(SLOT + 1)).judge().violations;
     assert_eq!(violations.len(), 3, "{violations:?}");
 }
 
 #[test]
 fn a_forged_attempt_is_caught_when_it_lands() {
     let run = Run::clean().with_fact(|fact| fact.transaction = B256::repeat_byte(0x99));
-    assert!(matches!(
-        run.judge().violations[..],
-        [Violation::UnrecordedTransaction { .. }]
-    ));
+    assert!(matches!(run.judge().violations[..], [Violation::UnrecordedTransaction { .. }]));
 }
 
 #[test]
 fn a_transaction_that_lands_without_its_recorded_bundle_is_caught() {
     let run = Run::clean().edited(2, 4, "root", json!(null));
-    assert!(matches!(
-        run.judge().violations[..],
-        [Violation::UnrecordedTransaction { .. }]
-    ));
+    assert!(matches!(run.judge().violations[..], [Violation::UnrecordedTransaction { .. }]));
 }
 
 #[test]

@@ -42,12 +42,7 @@ impl Run {
             transaction(2, 240, 1, BUMP),
         ];
         let files = vec![("replica-1.jsonl", first), ("replica-2.jsonl", second)];
-        Self {
-            files,
-            facts: vec![fact()],
-            wakes: vec![],
-            signer: SignerKind::Deterministic,
-        }
+        Self { files, facts: vec![fact()], wakes: vec![], signer: SignerKind::Deterministic }
     }
 
     /// Adds a line at the end of a replica's file.
@@ -86,12 +81,7 @@ impl Run {
     }
 
     pub(crate) fn judge(&self) -> Judgement {
-        judge(
-            &self.read().expect("every line is well formed"),
-            &self.facts,
-            &self.wakes,
-            self.signer,
-        )
+        judge(&self.read().expect("every line is well formed"), &self.facts, &self.wakes, self.signer)
     }
 }
 

@@ -8,16 +8,7 @@ use crate::run::*;
 fn one_attempt_as_two_transactions_is_caught_across_replicas() {
     let run = Run::clean().edited(2, 3, "transaction", json!(B256::repeat_byte(0xef)));
     let violations = run.judge().violations;
-    let [
-        Violation::TwoTransactions {
-            first,
-            second,
-            first_origin,
-            second_origin,
-            ..
-        },
-    ] = &violations[..]
-    else {
+    let [Violation::TwoTransactions { first, second, first_origin, second_origin, .. }] = &violations[..] else {
         panic!("{violations:?}");
     };
     assert_eq!((*first, *second), (FIRST_TRANSACTION, B256::repeat_byte(0xef)));
@@ -34,26 +25,16 @@ fn one_transaction_as_two_attempts_is_caught() {
 fn one_attempt_for_two_slots_is_caught() {
     let mut line = transaction(2, 250, 1, BUMP);
     line["root"] = json!(null);
-    assert!(matches!(
-        Run::clean().with(2, line).judge().violations[..],
-        [Violation::TwoDescriptions { .. }]
-    ));
+    assert!(matches!(Run::clean().with(2, line).judge().violations[..], [Violation::TwoDescriptions { .. }]));
 }
 
 #[test]
 fn a_later_attempt_for_an_earlier_slot_is_caught() {
     let mut cancellation = transaction(2, 250, 2, B256::repeat_byte(0xe2));
     cancellation["root"] = json!(null);
-    assert_eq!(
-        Run::clean().with(2, cancellation.clone()).judge().violations,
-        [],
-        "a cancellation of the same slot is fine"
-    );
+    assert_eq!(Run::clean().with(2, cancellation.clone()).judge().violations, [], "a cancellation of the same slot is fine");
     cancellation["slot"] = json!(SLOT - 1);
-    assert!(matches!(
-        Run::clean().with(2, cancellation).judge().violations[..],
-        [Violation::SlotFell { .. }]
-    ));
+    assert!(matches!(Run::clean().with(2, cancellation).judge().violations[..], [Violation::SlotFell { .. }]));
 }
 
 #[test]

@@ -12,11 +12,7 @@ fn woken(line: Value) -> Vec<Violation> {
 
 fn woken_until(line: Value, until_ms: Option<u64>) -> Vec<Violation> {
     let mut run = Run::clean().with(1, line);
-    run.wakes.push(Wake {
-        replica: ReplicaId::new(1),
-        woke_at_ms: 300,
-        until_ms,
-    });
+    run.wakes.push(Wake { replica: ReplicaId::new(1), woke_at_ms: 300, until_ms });
     run.judge().violations
 }
 
@@ -31,9 +27,7 @@ fn a_new_signature_after_a_pause_is_caught() {
     let mut line = signature(1, 310, "attestation", B256::repeat_byte(8));
     line["slot"] = json!(SLOT + 1);
     let violations = woken(line);
-    let [Violation::NewAfterWake { origin, .. }] = &violations[..] else {
-        panic!("{violations:?}")
-    };
+    let [Violation::NewAfterWake { origin, .. }] = &violations[..] else { panic!("{violations:?}") };
     assert_eq!((origin.replica.get(), origin.time_ms, origin.line), (1, 310, 6));
 }
 
@@ -46,14 +40,8 @@ fn a_new_transaction_after_a_pause_is_caught() {
 #[test]
 fn what_another_replica_emits_later_does_not_excuse_the_woken_one() {
     let late = transaction(2, 320, 2, B256::repeat_byte(0xe2));
-    let mut run = Run::clean()
-        .with(1, transaction(1, 310, 2, B256::repeat_byte(0xe2)))
-        .with(2, late);
-    run.wakes.push(Wake {
-        replica: ReplicaId::new(1),
-        woke_at_ms: 300,
-        until_ms: None,
-    });
+    let mut run = Run::clean().with(1, transaction(1, 310, 2, B256::repeat_byte(0xe2))).with(2, late);
+    run.wakes.push(Wake { replica: ReplicaId::new(1), woke_at_ms: 300, until_ms: None });
     assert!(matches!(run.judge().violations[..], [Violation::NewAfterWake { .. }]));
 }
 
@@ -64,10 +52,6 @@ fn lines_before_the_wake_after_its_window_and_of_others_are_not_its_concern() {
     assert_eq!(woken_until(new(401), Some(400)), []);
     assert_eq!(woken_until(new(400), Some(400)).len(), 1);
     let mut run = Run::clean();
-    run.wakes.push(Wake {
-        replica: ReplicaId::new(1),
-        woke_at_ms: 150,
-        until_ms: None,
-    });
+    run.wakes.push(Wake { replica: ReplicaId::new(1), woke_at_ms: 150, until_ms: None });
     assert_eq!(run.judge().violations, [], "replica 2 goes on as it likes");
 }

@@ -56,15 +56,9 @@ impl AttemptLedger {
         if let Some(publisher) = known {
             publisher.check_nonce(request)?;
             if request.slot < publisher.newest_slot {
-                return Err(AttemptRefusal::PastSlot {
-                    requested: request.slot,
-                    newest: publisher.newest_slot,
-                });
+                return Err(AttemptRefusal::PastSlot { requested: request.slot, newest: publisher.newest_slot });
             }
-            earlier = publisher
-                .nonces
-                .get(&request.nonce)
-                .map_or(&[], |nonce| nonce.attempts.as_slice());
+            earlier = publisher.nonces.get(&request.nonce).map_or(&[], |nonce| nonce.attempts.as_slice());
             if let Some(newest) = earlier.last()
                 && newest.request == *request
             {
@@ -87,12 +81,7 @@ impl AttemptLedger {
         publisher.unused = publisher.unused.max(unused);
         publisher.newest_slot = request.slot;
         let nonce = publisher.nonces.entry(request.nonce).or_default();
-        nonce.attempts.push(RecordedAttempt {
-            number,
-            request: *request,
-            holds_blobs,
-            root,
-        });
+        nonce.attempts.push(RecordedAttempt { number, request: *request, holds_blobs, root });
         Ok(number)
     }
 
@@ -101,22 +90,11 @@ impl AttemptLedger {
         let Some(publisher) = self.publishers.get(&publisher) else {
             return PublisherState::default();
         };
-        let open = publisher
-            .open()
-            .flat_map(|(_, nonce)| nonce.attempts.iter().copied())
-            .collect();
+        let open = publisher.open().flat_map(|(_, nonce)| nonce.attempts.iter().copied()).collect();
         let mined = publisher.nonces.iter().filter_map(|(nonce, entry)| {
-            entry.mined.map(|at| MinedNonce {
-                nonce: *nonce,
-                at,
-                attempts: entry.attempts.clone(),
-            })
+            entry.mined.map(|at| MinedNonce { nonce: *nonce, at, attempts: entry.attempts.clone() })
         });
-        PublisherState {
-            next_nonce: Some(publisher.next()),
-            open,
-            mined: mined.collect(),
-        }
+        PublisherState { next_nonce: Some(publisher.next()), open, mined: mined.collect() }
     }
 
     /// One recorded attempt at a nonce that is not known to be spent.
@@ -135,10 +113,7 @@ impl AttemptLedger {
 
     pub(super) fn mine(&mut self, publisher: Address, nonce: u64, at: MinedAt) -> Result<(), AttemptRefusal> {
         let unknown = AttemptRefusal::Unknown { publisher, nonce };
-        let entry = self
-            .publishers
-            .get_mut(&publisher)
-            .and_then(|publisher| publisher.nonces.get_mut(&nonce));
+        let entry = self.publishers.get_mut(&publisher).and_then(|publisher| publisher.nonces.get_mut(&nonce));
         entry.ok_or(unknown)?.mined = Some(at);
         Ok(())
     }
@@ -161,10 +136,7 @@ impl AttemptLedger {
 
     pub(super) fn reopen(&mut self, publisher: Address, nonce: u64) -> Result<(), AttemptRefusal> {
         let unknown = AttemptRefusal::Unknown { publisher, nonce };
-        let entry = self
-            .publishers
-            .get_mut(&publisher)
-            .and_then(|publisher| publisher.nonces.get_mut(&nonce));
+        let entry = self.publishers.get_mut(&publisher).and_then(|publisher| publisher.nonces.get_mut(&nonce));
         entry.ok_or(unknown)?.mined = None;
         Ok(())
     }
@@ -199,11 +171,7 @@ impl Publisher {
         if request.nonce == expected || self.open().any(|(nonce, _)| *nonce == request.nonce) {
             return Ok(());
         }
-        Err(AttemptRefusal::Nonce {
-            publisher: request.publisher,
-            requested: request.nonce,
-            expected,
-        })
+        Err(AttemptRefusal::Nonce { publisher: request.publisher, requested: request.nonce, expected })
     }
 
     fn check_room(&self, nonce: u64) -> Result<(), AttemptRefusal> {
@@ -247,57 +215,40 @@ fn check_content(request: &AttemptRequest, bundle_root: Option<SigningRoot>) -> 
             let is_bundle = duty.kind == DutyKind::AttestationsAndSigners && duty.slot == request.slot;
             match bundle_root {
                 Some(root) if is_bundle => Ok(Some(root)),
-                Some(_) | None => Err(AttemptRefusal::NoBundle {
-                    duty,
-                    slot: request.slot,
-                }),
+                Some(_) | None => Err(AttemptRefusal::NoBundle { duty, slot: request.slot }),
             }
         }
     }
 }
 
 fn check_transaction(request: &AttemptRequest) -> Result<(), AttemptRefusal> {
-    let Fees {
-        max_priority_fee_per_gas: tip,
-        max_fee_per_gas: fee_cap,
-        ..
-    } = request.fees;
+    let Fees { max_priority_fee_per_gas: tip, max_fee_per_gas: fee_cap, .. } = request.fees;
     if tip > fee_cap || request.gas_limit == 0 {
-        return Err(AttemptRefusal::NotATransaction {
-            tip,
-            fee_cap,
-            gas_limit: request.gas_limit,
-        });
+        return Err(AttemptRefusal::NotATransaction { tip, fee_cap, gas_limit: request.gas_limit });
     }
     Ok(())
 }
 
 /// Each fee at least twice that of every earlier attempt, and never zero: twice nothing is no bump.
 fn check_fees(fees: &Fees, earlier: &[RecordedAttempt]) -> Result<(), AttemptRefusal> {
-    let kinds: [(&str, fn(&Fees) -> u128); 3] = [
-        ("max_priority_fee_per_gas", |fees| fees.max_priority_fee_per_gas),
-        ("max_fee_per_gas", |fees| fees.max_fee_per_gas),
-        ("max_fee_per_blob_gas", |fees| fees.max_fee_per_blob_gas),
-    ];
-    for (fee, value) in kinds {
-        let requested = value(fees);
-        let highest = earlier.iter().map(|attempt| value(&attempt.request.fees)).max().unwrap_or(0);
+    for (kind, (fee, requested)) in by_kind(fees).into_iter().enumerate() {
+        let highest = earlier.iter().map(|attempt| by_kind(&attempt.request.fees)[kind].1).max().unwrap_or(0);
         let least = highest.checked_mul(2).map(|twice| twice.max(1));
         if least.is_none_or(|least| requested < least) {
-            return Err(AttemptRefusal::FeeTooLow {
-                fee: fee.to_owned(),
-                requested,
-                least: least.unwrap_or(u128::MAX),
-            });
+            return Err(AttemptRefusal::FeeTooLow { fee: fee.to_owned(), requested, least: least.unwrap_or(u128::MAX) });
         }
     }
     Ok(())
 }
 
+fn by_kind(fees: &Fees) -> [(&'static str, u128); 3] {
+    [
+        ("max_priority_fee_per_gas", fees.max_priority_fee_per_gas),
+        ("max_fee_per_gas", fees.max_fee_per_gas),
+        ("max_fee_per_blob_gas", fees.max_fee_per_blob_gas),
+    ]
+}
+
 fn full(what: &str, count: usize, limit: usize) -> AttemptRefusal {
-    AttemptRefusal::Full {
-        what: what.to_owned(),
-        count,
-        limit,
-    }
+    AttemptRefusal::Full { what: what.to_owned(), count, limit }
 }

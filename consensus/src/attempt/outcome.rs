@@ -52,21 +52,9 @@ impl AttemptLedger {
     /// [`AttemptRefusal`] for a publisher or nonce without a record, or one that is settled before it was mined.
     pub fn conclude(&mut self, outcome: &Outcome) -> Result<(), AttemptRefusal> {
         match *outcome {
-            Outcome::Mined {
-                publisher,
-                nonce,
-                tx_hash,
-                l1_block,
-                l1_block_hash,
-            } => self.mine(
-                publisher,
-                nonce,
-                MinedAt {
-                    tx_hash,
-                    l1_block,
-                    l1_block_hash,
-                },
-            ),
+            Outcome::Mined { publisher, nonce, tx_hash, l1_block, l1_block_hash } => {
+                self.mine(publisher, nonce, MinedAt { tx_hash, l1_block, l1_block_hash })
+            }
             Outcome::Settled { publisher, nonce } => self.settle(publisher, nonce),
             Outcome::Reorged { publisher, nonce } => self.reopen(publisher, nonce),
             Outcome::ForeignSpend { publisher, nonce } => self.abandon(publisher, nonce),

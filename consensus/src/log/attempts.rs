@@ -21,9 +21,7 @@ impl SigningLog {
     /// [`AttemptError`]. After [`AttemptError::Unknown`] it may still be recorded: send nothing, ask for the same again.
     pub async fn record_attempt(&self, request: AttemptRequest, deadline: Instant) -> Result<AttemptGrant, AttemptError> {
         let started = Instant::now();
-        let unknown = || AttemptError::Unknown {
-            waited_ms: elapsed_ms(started),
-        };
+        let unknown = || AttemptError::Unknown { waited_ms: elapsed_ms(started) };
         let number = match self.propose(Command::Attempt(request), deadline).await? {
             Reply::Attempt(answer) => answer?,
             Reply::Guard(_) | Reply::Outcome(_) => return Err(unknown()),
@@ -43,9 +41,7 @@ impl SigningLog {
             return Err(AttemptError::Halted { reason });
         }
         if self.inner.role.borrow().active_term().is_none() {
-            return Err(AttemptError::NotLeader {
-                leader: self.view().leader,
-            });
+            return Err(AttemptError::NotLeader { leader: self.view().leader });
         }
         let state = self.inner.state.read();
         let recorded = state.attempts().open_attempt(publisher, nonce, number);

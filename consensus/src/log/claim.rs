@@ -48,20 +48,15 @@ impl SigningLog {
             self.check_horizon(request.payload.slot())?;
             asked.push(check(request)?);
         }
-        let claims = asked.iter().map(|asked| Claim {
-            duties: asked.duties.clone(),
-            root: asked.root,
-            payload: asked.payload.encode(),
-        });
+        let claims =
+            asked.iter().map(|asked| Claim { duties: asked.duties.clone(), root: asked.root, payload: asked.payload.encode() });
         let command = Command::Guard(GuardCommand::Claim(claims.collect()));
         let verdicts = match self.propose(command, deadline).await? {
             Reply::Guard(GuardReply::Verdicts(verdicts)) => verdicts,
             Reply::Guard(GuardReply::Rejected(rejection)) => return Err(rejection.into()),
             Reply::Guard(GuardReply::Done) | Reply::Attempt(_) | Reply::Outcome(_) => Vec::new(),
         };
-        let answers = self.grants(&asked, verdicts).ok_or(ClaimError::Unknown {
-            waited_ms: elapsed_ms(started),
-        })?;
+        let answers = self.grants(&asked, verdicts).ok_or(ClaimError::Unknown { waited_ms: elapsed_ms(started) })?;
         metrics::histogram!("ollin_claim_seconds").record(started.elapsed());
         Ok(answers)
     }
@@ -71,10 +66,7 @@ impl SigningLog {
         if slot.get() < next {
             return Ok(());
         }
-        Err(ClaimError::TooEarly {
-            slot,
-            horizon: next.checked_sub(1).map(Slot::new),
-        })
+        Err(ClaimError::TooEarly { slot, horizon: next.checked_sub(1).map(Slot::new) })
     }
 
     /// Verdicts are hints: a grant needs the own applied state to bind exactly what was asked. `None` if they do not fit together.
@@ -128,9 +120,5 @@ fn check(request: ClaimRequest) -> Result<Asked, InvalidClaim> {
         count if kind != DutyKind::Attestation => return Err(InvalidClaim::ManyAttesters { count, kind }),
         _ => {}
     }
-    Ok(Asked {
-        duties,
-        root: payload.signing_root(),
-        payload: Arc::new(payload),
-    })
+    Ok(Asked { duties, root: payload.signing_root(), payload: Arc::new(payload) })
 }

@@ -34,15 +34,11 @@ impl SigningLog {
             return Err(CreateError::Exists { replica: own });
         }
         let initialised = self.inner.raft.is_initialized().await;
-        if !initialised.map_err(|error| CreateError::Raft {
-            reason: error.to_string(),
-        })? {
+        if !initialised.map_err(|error| CreateError::Raft { reason: error.to_string() })? {
             self.require_fresh_members().await?;
             let members = self.inner.shared.members();
             let initialised = self.inner.raft.initialize(members).await;
-            initialised.map_err(|error| CreateError::Raft {
-                reason: error.to_string(),
-            })?;
+            initialised.map_err(|error| CreateError::Raft { reason: error.to_string() })?;
             tracing::info!("members initialised");
         }
         self.become_leader(started, deadline).await?;
@@ -74,11 +70,7 @@ impl SigningLog {
                 Ok(answered) if answered.has_log => return Err(CreateError::Exists { replica }),
                 Ok(_) => {}
                 Err(error) => {
-                    return Err(CreateError::Unreachable {
-                        replica,
-                        address: member.address,
-                        reason: error.to_string(),
-                    });
+                    return Err(CreateError::Unreachable { replica, address: member.address, reason: error.to_string() });
                 }
             }
         }
@@ -98,30 +90,17 @@ impl SigningLog {
             }
             let leader = self.view().leader;
             if Instant::now() >= deadline {
-                return Err(CreateError::NotElected {
-                    waited_ms: elapsed_ms(started),
-                    leader,
-                });
+                return Err(CreateError::NotElected { waited_ms: elapsed_ms(started), leader });
             }
             match leader {
                 Some(leader) if leader != self.inner.config.replica => {
-                    let asked = self
-                        .inner
-                        .client
-                        .call(leader.get(), Lane::Heartbeat, Request::Yield, GREETING)
-                        .await;
+                    let asked = self.inner.client.call(leader.get(), Lane::Heartbeat, Request::Yield, GREETING).await;
                     if let Err(error) = asked {
                         tracing::debug!(%error, "the leader did not hand over");
                     }
                 }
                 Some(_) => {}
-                None => self
-                    .inner
-                    .raft
-                    .trigger()
-                    .elect(true)
-                    .await
-                    .map_err(|error| stopped(error.to_string()))?,
+                None => self.inner.raft.trigger().elect(true).await.map_err(|error| stopped(error.to_string()))?,
             }
             // Either it changes, or it is looked at again.
             drop(tokio::time::timeout(POLL, role.changed()).await);

@@ -43,19 +43,12 @@ impl SigningLog {
         let raft_config = raft_config(&config)?;
         let cluster = ClusterFile::load(&config.cluster_directory.join("cluster.json"))?;
         let tls = TlsIdentity::load(&config.cluster_directory)?;
-        let me = Self_ {
-            cluster: cluster.cluster_id_bytes()?,
-            replica: config.replica.get(),
-            boot: rand::random(),
-        };
+        let me = Self_ { cluster: cluster.cluster_id_bytes()?, replica: config.replica.get(), boot: rand::random() };
         let members = cluster.members()?;
         check_certificate(&config, &members, &tls)?;
 
         let lock = DirectoryLock::take(&config.data_directory)?;
-        let identity = Identity {
-            cluster: me.cluster,
-            replica: me.replica,
-        };
+        let identity = Identity { cluster: me.cluster, replica: me.replica };
         let (database, index) = Database::open(&config.data_directory, lock, identity)?;
         let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
         let closed = database.closed();
@@ -64,33 +57,20 @@ impl SigningLog {
         let client = Client::new(shared.clone(), tls);
 
         refuse_second_process(&config, &client, &shared).await?;
-        let listen = |source| OpenError::Listen {
-            address: config.listen,
-            source,
-        };
+        let listen = |source| OpenError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
 
         let state: SharedState = Arc::new(RwLock::new(State::default()));
         let progress = Progress::new();
         let sync = SyncQueue::start(Arc::clone(&database), abort_process);
-        let sync = sync.map_err(|error| OpenError::Raft {
-            reason: error.to_string(),
-        })?;
-        let log_store = LogStore::new(
-            Arc::clone(&database),
-            Arc::clone(&chain),
-            Arc::clone(&state),
-            sync.clone(),
-            me.replica,
-        )?;
+        let sync = sync.map_err(|error| OpenError::Raft { reason: error.to_string() })?;
+        let log_store = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), me.replica)?;
         let machine = StateMachine::new(database, chain, Arc::clone(&state), sync, progress.clone(), halt);
         let tls = TlsIdentity::load(&config.cluster_directory)?;
         let server = Server::new(shared.clone(), client.clone(), &tls, Arc::clone(&state))?;
         let network = Network::new(client.clone(), shared.clone());
         let raft = openraft::Raft::new(me.replica, Arc::new(raft_config), network, log_store, machine).await;
-        let raft = raft.map_err(|error| OpenError::Raft {
-            reason: error.to_string(),
-        })?;
+        let raft = raft.map_err(|error| OpenError::Raft { reason: error.to_string() })?;
         server.attach(raft.clone());
 
         let (role, role_seen) = watch::channel(Role::default());
@@ -153,9 +133,7 @@ fn raft_config(config: &ConsensusConfig) -> Result<Config, OpenError> {
         allow_log_reversion: Some(false),
         ..Config::default()
     };
-    raft.validate().map_err(|error| OpenError::Raft {
-        reason: error.to_string(),
-    })
+    raft.validate().map_err(|error| OpenError::Raft { reason: error.to_string() })
 }
 
 fn check_certificate(config: &ConsensusConfig, members: &BTreeMap<u64, Member>, tls: &TlsIdentity) -> Result<(), OpenError> {
@@ -164,11 +142,7 @@ fn check_certificate(config: &ConsensusConfig, members: &BTreeMap<u64, Member>, 
     let found = tls.fingerprint();
     if member.fingerprint != found {
         let (found, expected) = (hex::encode(found), hex::encode(member.fingerprint));
-        return Err(OpenError::OtherCertificate {
-            replica,
-            found,
-            expected,
-        });
+        return Err(OpenError::OtherCertificate { replica, found, expected });
     }
     Ok(())
 }
@@ -176,23 +150,15 @@ fn check_certificate(config: &ConsensusConfig, members: &BTreeMap<u64, Member>, 
 /// Asks our own address whether somebody is there already, and the others whether they know another live process with our id.
 async fn refuse_second_process(config: &ConsensusConfig, client: &Client, shared: &Shared) -> Result<(), OpenError> {
     let own = shared.me.replica;
-    let greetings = shared
-        .members()
-        .into_iter()
-        .map(|(id, member)| async move { (id, member, client.hello(id, GREETING).await) });
+    let greetings =
+        shared.members().into_iter().map(|(id, member)| async move { (id, member, client.hello(id, GREETING).await) });
     for (id, member, answer) in join_all(greetings).await {
         let address = match answer {
             Ok(_) if id == own => member.address,
-            Err(CallError::Refused {
-                refused: Refused::Duplicate { address, .. },
-                ..
-            }) => address,
+            Err(CallError::Refused { refused: Refused::Duplicate { address, .. }, .. }) => address,
             Ok(_) | Err(_) => continue,
         };
-        return Err(OpenError::DuplicateReplica {
-            replica: config.replica,
-            address,
-        });
+        return Err(OpenError::DuplicateReplica { replica: config.replica, address });
     }
     Ok(())
 }

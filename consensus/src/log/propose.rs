@@ -45,11 +45,7 @@ impl SigningLog {
         let started = Instant::now();
         let me = self.inner.shared.me;
         let sequence = self.inner.sequence.fetch_add(1, Ordering::Relaxed);
-        let origin = Origin {
-            replica: me.replica,
-            boot: me.boot,
-            sequence,
-        };
+        let origin = Origin { replica: me.replica, boot: me.boot, sequence };
         let bytes = Bytes::from(Envelope { origin, command }.encode());
         if bytes.len() > MAX_COMMAND_BYTES {
             return Err(ProposeError::TooLarge { bytes: bytes.len() });
@@ -59,9 +55,7 @@ impl SigningLog {
             match self.try_once(&bytes, origin, term, deadline).await? {
                 Tried::Applied(reply) => return Ok(reply),
                 Tried::Lost => {
-                    return Err(ProposeError::Unknown {
-                        waited_ms: elapsed_ms(started),
-                    });
+                    return Err(ProposeError::Unknown { waited_ms: elapsed_ms(started) });
                 }
                 Tried::NotTaken if Instant::now() + RETRY >= deadline => return Err(self.not_leader()),
                 Tried::NotTaken => tokio::time::sleep(RETRY).await,
@@ -97,11 +91,7 @@ impl SigningLog {
         installed.mark_unchanged();
         let mut current = inner.term.clone();
         let mut halted = inner.shared.halt.subscribe();
-        let write = inner
-            .raft
-            .write(CommandBytes(bytes.clone()))
-            .with_leader(term.get())
-            .responder(responder);
+        let write = inner.raft.write(CommandBytes(bytes.clone())).with_leader(term.get()).responder(responder);
         if let Err(error) = write.await {
             // Raft has stopped; whether it took the command first cannot be told.
             tracing::error!(%error, "raft does not take commands any more");
@@ -119,9 +109,7 @@ impl SigningLog {
         match answer {
             Err(_) | Ok(Err(ClientWriteError::LogEntryDiscarded(_))) => Ok(Tried::Lost),
             Ok(Err(ClientWriteError::ForwardToLeader(forward))) => match forward.leader_id {
-                Some(leader) if leader != origin.replica => Err(ProposeError::NotLeader {
-                    leader: Some(ReplicaId::new(leader)),
-                }),
+                Some(leader) if leader != origin.replica => Err(ProposeError::NotLeader { leader: Some(ReplicaId::new(leader)) }),
                 Some(_) | None => Ok(Tried::NotTaken),
             },
             Ok(Err(ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_))) => Ok(Tried::NotTaken),
@@ -145,16 +133,14 @@ impl SigningLog {
             Reply::Guard(GuardReply::Done) | Reply::Outcome(Ok(())) => Ok(()),
             Reply::Guard(GuardReply::Rejected(rejection)) => Err(rejection.into()),
             Reply::Outcome(Err(refusal)) => Err(refusal.into()),
-            Reply::Guard(GuardReply::Verdicts(_)) | Reply::Attempt(_) => Err(CommandError::Unknown {
-                waited_ms: elapsed_ms(started),
-            }),
+            Reply::Guard(GuardReply::Verdicts(_)) | Reply::Attempt(_) => {
+                Err(CommandError::Unknown { waited_ms: elapsed_ms(started) })
+            }
         }
     }
 
     fn not_leader(&self) -> ProposeError {
-        ProposeError::NotLeader {
-            leader: self.view().leader,
-        }
+        ProposeError::NotLeader { leader: self.view().leader }
     }
 }
 
@@ -168,11 +154,7 @@ impl From<ProposeError> for ClaimError {
             ProposeError::NotLeader { leader } => Self::NotLeader { leader },
             ProposeError::Unknown { waited_ms } => Self::Unknown { waited_ms },
             ProposeError::Halted { reason } => Self::Halted { reason },
-            ProposeError::TooLarge { bytes } => InvalidClaim::TooLarge {
-                bytes,
-                limit: MAX_COMMAND_BYTES,
-            }
-            .into(),
+            ProposeError::TooLarge { bytes } => InvalidClaim::TooLarge { bytes, limit: MAX_COMMAND_BYTES }.into(),
         }
     }
 }
@@ -183,9 +165,7 @@ impl From<ProposeError> for AttemptError {
             ProposeError::NotLeader { leader } => Self::NotLeader { leader },
             ProposeError::Unknown { waited_ms } => Self::Unknown { waited_ms },
             ProposeError::Halted { reason } => Self::Halted { reason },
-            ProposeError::TooLarge { bytes } => Self::Halted {
-                reason: format!("an attempt of {bytes} bytes"),
-            },
+            ProposeError::TooLarge { bytes } => Self::Halted { reason: format!("an attempt of {bytes} bytes") },
         }
     }
 }
@@ -196,9 +176,7 @@ impl From<ProposeError> for CommandError {
             ProposeError::NotLeader { leader } => Self::NotLeader { leader },
             ProposeError::Unknown { waited_ms } => Self::Unknown { waited_ms },
             ProposeError::Halted { reason } => Self::Halted { reason },
-            ProposeError::TooLarge { bytes } => Self::Halted {
-                reason: format!("a command of {bytes} bytes"),
-            },
+            ProposeError::TooLarge { bytes } => Self::Halted { reason: format!("a command of {bytes} bytes") },
         }
     }
 }

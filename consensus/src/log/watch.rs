@@ -69,19 +69,13 @@ impl RoleLoop {
         let leads = self.leads(metrics) && !self.shared.halt.is_halted();
         match metrics.last_log_index {
             Some(last) if leads => {
-                self.step(Event::Elected {
-                    term: Term::new(metrics.current_term),
-                    barrier: LogIndex::new(last),
-                });
+                self.step(Event::Elected { term: Term::new(metrics.current_term), barrier: LogIndex::new(last) });
             }
             Some(_) | None => self.step(Event::Deposed),
         }
         let applied = self.state.read().applied();
         if let Some(applied) = applied {
-            self.step(Event::Applied {
-                term: Term::new(applied.term),
-                index: LogIndex::new(applied.index),
-            });
+            self.step(Event::Applied { term: Term::new(applied.term), index: LogIndex::new(applied.index) });
         }
     }
 
@@ -93,9 +87,7 @@ impl RoleLoop {
             && metrics.vote.leader_id.voted_for == own
             && metrics.vote.leader_id.term == metrics.current_term;
         let alone = metrics.membership_config.voter_ids().eq([own]);
-        let acknowledged = metrics
-            .last_quorum_acked
-            .is_some_and(|acknowledged| acknowledged.elapsed() < self.lease);
+        let acknowledged = metrics.last_quorum_acked.is_some_and(|acknowledged| acknowledged.elapsed() < self.lease);
         is_leader && (alone || acknowledged)
     }
 

@@ -40,19 +40,10 @@ impl Database {
     /// Opens the store, or makes a new one, and verifies every entry of the log and the chain through them.
     pub(crate) fn open(directory: &Path, lock: DirectoryLock, identity: Identity) -> Result<(Self, ChainIndex), StoreError> {
         let path = directory.join("raft");
-        let failed = |source| StoreError::Database {
-            action: "open",
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| StoreError::Database { action: "open", path: path.clone(), source };
         let options = options::database().map_err(failed)?;
         let db = DB::open_cf_descriptors(&options, &path, options::families()).map_err(failed)?;
-        let database = Self {
-            db,
-            path: path.clone(),
-            _lock: lock,
-            _closed: watch::Sender::new(()),
-        };
+        let database = Self { db, path: path.clone(), _lock: lock, _closed: watch::Sender::new(()) };
         database.check_identity(identity)?;
         let index = database.verify()?;
         Ok((database, index))
@@ -88,19 +79,12 @@ impl Database {
             let (expected_chain, expected_index) = index.tail();
             let expected = expected_index.unwrap_or(0);
             if entry.index != expected {
-                return Err(StoreError::Hole {
-                    expected,
-                    found: entry.index,
-                });
+                return Err(StoreError::Hole { expected, found: entry.index });
             }
             if expected_chain.is_some_and(|expected| expected != before) {
                 return Err(StoreError::Broken { index: entry.index });
             }
-            index.push(Position {
-                term: entry.term,
-                index: entry.index,
-                chain,
-            });
+            index.push(Position { term: entry.term, index: entry.index, chain });
         }
         Ok(index)
     }
@@ -120,11 +104,7 @@ impl Database {
     }
 
     pub(super) fn put_entry(&self, batch: &mut WriteBatch, entry: &Entry, before: Chain, chain: Chain) {
-        batch.put_cf(
-            self.family(options::LOG),
-            entry.index.to_be_bytes(),
-            entry.to_record(before, chain),
-        );
+        batch.put_cf(self.family(options::LOG), entry.index.to_be_bytes(), entry.to_record(before, chain));
     }
 
     pub(super) fn delete_entry(&self, batch: &mut WriteBatch, index: u64) {
@@ -132,13 +112,8 @@ impl Database {
     }
 
     pub(super) fn value<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, StoreError> {
-        let bytes = self
-            .db
-            .get_pinned_cf(self.family(options::META), name)
-            .map_err(|source| self.failed("read", source))?;
-        bytes
-            .map(|bytes| sealed::open(&bytes).map_err(|source| StoreError::Value { name, source }))
-            .transpose()
+        let bytes = self.db.get_pinned_cf(self.family(options::META), name).map_err(|source| self.failed("read", source))?;
+        bytes.map(|bytes| sealed::open(&bytes).map_err(|source| StoreError::Value { name, source })).transpose()
     }
 
     pub(super) fn put_value(&self, batch: &mut WriteBatch, name: &'static str, value: &impl Serialize) {
@@ -147,9 +122,7 @@ impl Database {
 
     /// The stored snapshot: an encoded [`crate::state::State`], which carries its own checksum, place and members.
     pub(super) fn snapshot(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        self.db
-            .get_cf(self.family(options::STATE), SNAPSHOT)
-            .map_err(|source| self.failed("read", source))
+        self.db.get_cf(self.family(options::STATE), SNAPSHOT).map_err(|source| self.failed("read", source))
     }
 
     pub(super) fn put_snapshot(&self, batch: &mut WriteBatch, bytes: &[u8]) {
@@ -171,11 +144,7 @@ impl Database {
     }
 
     fn failed(&self, action: &'static str, source: rocksdb::Error) -> StoreError {
-        StoreError::Database {
-            action,
-            path: self.path.clone(),
-            source,
-        }
+        StoreError::Database { action, path: self.path.clone(), source }
     }
 
     /// For tests that damage the store.

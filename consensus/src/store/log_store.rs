@@ -59,13 +59,7 @@ impl LogStore {
         {
             vote.committed = false;
         }
-        Ok(Self {
-            database,
-            chain,
-            vote: Arc::new(RwLock::new(vote)),
-            state,
-            sync,
-        })
+        Ok(Self { database, chain, vote: Arc::new(RwLock::new(vote)), state, sync })
     }
 
     fn write(&self, batch: WriteBatch) -> io::Result<()> {
@@ -89,17 +83,10 @@ impl LogStore {
             if let Some(last) = entries.last()
                 && index != last.log_id.index + 1
             {
-                return Err(io::Error::other(LogError::Hole {
-                    expected: last.log_id.index + 1,
-                    found: index,
-                }));
+                return Err(io::Error::other(LogError::Hole { expected: last.log_id.index + 1, found: index }));
             }
             // An entry of another term may have been replaced since the read began; one of the same term cannot.
-            if self.chain.read().contradicts(&Position {
-                term,
-                index,
-                chain: stored.chain,
-            }) {
+            if self.chain.read().contradicts(&Position { term, index, chain: stored.chain }) {
                 return Err(io::Error::other(StoreError::Broken { index }));
             }
             if let crate::entry::Body::Command(command) = &stored.entry.body {
@@ -114,11 +101,7 @@ impl LogStore {
     fn chain_of_purged(&self, term: u64, index: u64) -> io::Result<Option<Chain>> {
         if let Some(held) = self.chain.read().at(index) {
             if held.term != term {
-                return Err(io::Error::other(LogError::OtherTerm {
-                    index,
-                    term,
-                    held: held.term,
-                }));
+                return Err(io::Error::other(LogError::OtherTerm { index, term, held: held.term }));
             }
             return Ok(Some(held.chain));
         }
@@ -159,10 +142,7 @@ impl RaftLogStorage<Raft> for LogStore {
         let chain = self.chain.read();
         let last_purged_log_id = chain.base().map(|base| log_id(base.term, base.index));
         let last_log_id = chain.last().map(|last| log_id(last.term, last.index)).or(last_purged_log_id);
-        Ok(LogState {
-            last_purged_log_id,
-            last_log_id,
-        })
+        Ok(LogState { last_purged_log_id, last_log_id })
     }
 
     async fn get_log_reader(&mut self) -> Self {
@@ -182,8 +162,7 @@ impl RaftLogStorage<Raft> for LogStore {
     /// Not synced: what it says is repeated by the cluster, and the write-ahead log keeps it behind the entries it names.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
         let mut batch = WriteBatch::default();
-        self.database
-            .put_value(&mut batch, COMMITTED, &committed.as_ref().map(from_log_id));
+        self.database.put_value(&mut batch, COMMITTED, &committed.as_ref().map(from_log_id));
         self.write(batch)
     }
 
@@ -206,19 +185,12 @@ impl RaftLogStorage<Raft> for LogStore {
                 let entry = Entry::from(&entry);
                 let expected = next.unwrap_or(entry.index);
                 if entry.index != expected {
-                    return Err(io::Error::other(LogError::Hole {
-                        expected,
-                        found: entry.index,
-                    }));
+                    return Err(io::Error::other(LogError::Hole { expected, found: entry.index }));
                 }
                 let known = before.ok_or(io::Error::other(LogError::NoChain { index: entry.index }))?;
                 let chain = entry.chain_after(known);
                 self.database.put_entry(&mut batch, &entry, known, chain);
-                added.push(Position {
-                    term: entry.term,
-                    index: entry.index,
-                    chain,
-                });
+                added.push(Position { term: entry.term, index: entry.index, chain });
                 (before, next) = (Some(chain), entry.index.checked_add(1));
             }
             self.write(batch)?;
@@ -247,11 +219,7 @@ impl RaftLogStorage<Raft> for LogStore {
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
         let (term, index) = from_log_id(&upto);
-        let base = Base {
-            term,
-            index,
-            chain: self.chain_of_purged(term, index)?,
-        };
+        let base = Base { term, index, chain: self.chain_of_purged(term, index)? };
         let mut chain = self.chain.write();
         let mut batch = WriteBatch::default();
         self.database.put_value(&mut batch, BASE, &base);

@@ -36,10 +36,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self {
-            applied: Arc::new(watch::Sender::new(0)),
-            installed: Arc::new(watch::Sender::new(0)),
-        }
+        Self { applied: Arc::new(watch::Sender::new(0)), installed: Arc::new(watch::Sender::new(0)) }
     }
 }
 
@@ -78,14 +75,7 @@ impl StateMachine {
         progress: Progress,
         halt: Halt,
     ) -> Self {
-        Self {
-            database,
-            chain,
-            state,
-            sync,
-            progress,
-            halt,
-        }
+        Self { database, chain, state, sync, progress, halt }
     }
 
     /// An entry that cannot be applied stops the replica: what comes after it would be decided on another state.
@@ -99,10 +89,7 @@ impl StateMachine {
 fn meta(state: &State) -> io::Result<SnapshotMeta> {
     let last_log_id = state.applied().map(|applied| log_id(applied.term, applied.index));
     let last_membership = membership(state)?;
-    Ok(SnapshotMeta {
-        last_log_id,
-        last_membership,
-    })
+    Ok(SnapshotMeta { last_log_id, last_membership })
 }
 
 fn membership(state: &State) -> io::Result<RaftMembership> {
@@ -149,11 +136,7 @@ impl RaftStateMachine<Raft> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        SnapshotBuilder {
-            database: Arc::clone(&self.database),
-            sync: self.sync.clone(),
-            state: self.state.read().clone(),
-        }
+        SnapshotBuilder { database: Arc::clone(&self.database), sync: self.sync.clone(), state: self.state.read().clone() }
     }
 
     async fn install_snapshot(&mut self, announced: &SnapshotMeta, snapshot: Bytes) -> io::Result<()> {
@@ -181,10 +164,7 @@ impl RaftStateMachine<Raft> for StateMachine {
             return Ok(None);
         };
         let state = State::decode(&bytes).map_err(io::Error::other)?;
-        Ok(Some(Snapshot {
-            meta: meta(&state)?,
-            snapshot: Bytes::from(bytes),
-        }))
+        Ok(Some(Snapshot { meta: meta(&state)?, snapshot: Bytes::from(bytes) }))
     }
 }
 
@@ -194,9 +174,6 @@ impl RaftSnapshotBuilder<Raft> for SnapshotBuilder {
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
         let bytes = Bytes::from(self.state.encode());
         store(&self.database, &self.sync, &bytes).await?;
-        Ok(Snapshot {
-            meta: meta(&self.state)?,
-            snapshot: bytes,
-        })
+        Ok(Snapshot { meta: meta(&self.state)?, snapshot: bytes })
     }
 }

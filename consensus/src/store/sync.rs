@@ -35,9 +35,7 @@ pub(crate) struct SyncEnded;
 impl SyncQueue {
     pub(crate) fn start(database: Arc<Database>, fatal: Fatal) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        thread::Builder::new()
-            .name("raft-sync".to_owned())
-            .spawn(move || run(&database, receiver, fatal))?;
+        thread::Builder::new().name("raft-sync".to_owned()).spawn(move || run(&database, receiver, fatal))?;
         Ok(Self { sender })
     }
 
@@ -66,10 +64,7 @@ fn run(database: &Database, mut receiver: mpsc::Receiver<Waiter>, fatal: Fatal) 
         }
         let started = std::time::Instant::now();
         if let Err(error) = database.flush() {
-            fatal(&format!(
-                "{error}: {}",
-                std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()
-            ));
+            fatal(&format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()));
             return;
         }
         metrics::histogram!("ollin_log_sync_seconds").record(started.elapsed());

@@ -18,10 +18,7 @@ use crate::halt::Halt;
 use crate::raft::{CommandBytes, Raft, RaftEntryOf, Vote, log_id};
 use crate::state::State;
 
-const IDENTITY: Identity = Identity {
-    cluster: [1; 16],
-    replica: 7,
-};
+const IDENTITY: Identity = Identity { cluster: [1; 16], replica: 7 };
 
 struct Opened {
     log: LogStore,
@@ -37,29 +34,10 @@ fn open_as(directory: &Path, identity: Identity) -> Result<Opened, StoreError> {
     let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
     let state = Arc::new(RwLock::new(State::default()));
     let sync = SyncQueue::start(Arc::clone(&database), |reason| panic!("{reason}")).unwrap();
-    let log = LogStore::new(
-        Arc::clone(&database),
-        Arc::clone(&chain),
-        Arc::clone(&state),
-        sync.clone(),
-        identity.replica,
-    )?;
+    let log = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), identity.replica)?;
     let halt = Halt::new();
-    let machine = StateMachine::new(
-        Arc::clone(&database),
-        Arc::clone(&chain),
-        state,
-        sync,
-        Progress::new(),
-        halt.clone(),
-    );
-    Ok(Opened {
-        log,
-        machine,
-        database,
-        chain,
-        halt,
-    })
+    let machine = StateMachine::new(Arc::clone(&database), Arc::clone(&chain), state, sync, Progress::new(), halt.clone());
+    Ok(Opened { log, machine, database, chain, halt })
 }
 
 fn open(directory: &Path) -> Result<Opened, StoreError> {
@@ -79,22 +57,12 @@ fn command(term: u64, index: u64) -> RaftEntryOf {
 }
 
 fn blank(term: u64, index: u64) -> RaftEntryOf {
-    Entry {
-        term,
-        index,
-        body: Body::Blank,
-    }
-    .into_raft()
-    .unwrap()
+    Entry { term, index, body: Body::Blank }.into_raft().unwrap()
 }
 
 async fn with_ten_commands(directory: &Path) {
     let mut opened = open(directory).unwrap();
-    opened
-        .log
-        .blocking_append((0..10).map(|index| command(1, index)))
-        .await
-        .unwrap();
+    opened.log.blocking_append((0..10).map(|index| command(1, index))).await.unwrap();
     close(opened).await;
 }
 
@@ -149,10 +117,7 @@ async fn a_changed_byte_in_any_part_of_an_entry_stops_the_store_and_names_the_in
         })
         .await;
         let refused = open(directory.path()).err().unwrap();
-        assert!(
-            matches!(refused, StoreError::Entry { index: 4, .. }),
-            "byte {position}: {refused}"
-        );
+        assert!(matches!(refused, StoreError::Entry { index: 4, .. }), "byte {position}: {refused}");
         let database = rocksdb_raw(directory.path());
         let family = database.cf_handle("log").unwrap();
         let mut record = database.get_cf(family, 4u64.to_be_bytes()).unwrap().unwrap();
@@ -173,11 +138,7 @@ async fn an_entry_with_a_chain_of_its_own_does_not_fit_and_a_missing_one_is_noti
     // A forged entry whose own chain is right: only what comes before and after it can tell.
     tamper(directory.path(), 4, |record| {
         let stored = Entry::from_record(4, &record).unwrap();
-        let forged = Entry {
-            term: 1,
-            index: 4,
-            body: Body::Command(Bytes::from_static(b"forged")),
-        };
+        let forged = Entry { term: 1, index: 4, body: Body::Command(Bytes::from_static(b"forged")) };
         Some(forged.to_record(stored.before, forged.chain_after(stored.before)))
     })
     .await;
@@ -186,10 +147,7 @@ async fn an_entry_with_a_chain_of_its_own_does_not_fit_and_a_missing_one_is_noti
     let directory = tempfile::tempdir().unwrap();
     with_ten_commands(directory.path()).await;
     tamper(directory.path(), 6, |_| None).await;
-    assert!(matches!(
-        open(directory.path()).err(),
-        Some(StoreError::Hole { expected: 6, found: 7 })
-    ));
+    assert!(matches!(open(directory.path()).err(), Some(StoreError::Hole { expected: 6, found: 7 })));
 }
 
 #[tokio::test]
@@ -200,33 +158,20 @@ async fn entries_continue_the_log_and_the_chain_after_truncation_and_purge() {
     let before = opened.chain.read().at(6).unwrap();
     opened.log.truncate_after(Some(log_id(1, 6))).await.unwrap();
     assert!(opened.log.blocking_append([command(2, 9)]).await.is_err(), "a hole");
-    assert!(
-        opened.log.blocking_append([command(2, 6)]).await.is_err(),
-        "an overwritten entry"
-    );
+    assert!(opened.log.blocking_append([command(2, 6)]).await.is_err(), "an overwritten entry");
     opened.log.blocking_append([command(2, 7)]).await.unwrap();
     let last = opened.chain.read().last_position().unwrap();
     assert_eq!(last.chain, Entry::from(&command(2, 7)).chain_after(before.chain));
     assert!(opened.log.purge(log_id(2, 5)).await.is_err(), "another entry is held there");
     opened.log.purge(log_id(2, 7)).await.unwrap();
-    assert_eq!(
-        opened.chain.read().last_position(),
-        Some(last),
-        "the chain outlives the entries"
-    );
+    assert_eq!(opened.chain.read().last_position(), Some(last), "the chain outlives the entries");
     close(opened).await;
 
     let mut opened = open(directory.path()).unwrap();
     let state = opened.log.get_log_state().await.unwrap();
-    assert_eq!(
-        (state.last_purged_log_id, state.last_log_id),
-        (Some(log_id(2, 7)), Some(log_id(2, 7)))
-    );
+    assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(log_id(2, 7)), Some(log_id(2, 7))));
     opened.log.blocking_append([command(2, 8)]).await.unwrap();
-    assert_eq!(
-        opened.chain.read().at(8).unwrap().chain,
-        Entry::from(&command(2, 8)).chain_after(last.chain)
-    );
+    assert_eq!(opened.chain.read().at(8).unwrap().chain, Entry::from(&command(2, 8)).chain_after(last.chain));
 }
 
 #[tokio::test]
@@ -236,11 +181,7 @@ async fn an_own_committed_vote_of_an_earlier_process_is_not_committed_any_more()
         let mut opened = open(directory.path()).unwrap();
         let vote = Vote::new_committed(10 + voted_for, voted_for);
         opened.log.save_vote(&vote).await.unwrap();
-        assert_eq!(
-            opened.log.read_vote().await.unwrap(),
-            Some(vote),
-            "this process knows what it saved"
-        );
+        assert_eq!(opened.log.read_vote().await.unwrap(), Some(vote), "this process knows what it saved");
         close(opened).await;
         let mut opened = open(directory.path()).unwrap();
         let read = opened.log.read_vote().await.unwrap().unwrap();
@@ -253,17 +194,8 @@ async fn an_own_committed_vote_of_an_earlier_process_is_not_committed_any_more()
 async fn a_store_of_another_replica_or_cluster_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     close(open(directory.path()).unwrap()).await;
-    for other in [
-        Identity { replica: 8, ..IDENTITY },
-        Identity {
-            cluster: [2; 16],
-            ..IDENTITY
-        },
-    ] {
-        assert!(matches!(
-            open_as(directory.path(), other).err(),
-            Some(StoreError::OtherReplica { .. })
-        ));
+    for other in [Identity { replica: 8, ..IDENTITY }, Identity { cluster: [2; 16], ..IDENTITY }] {
+        assert!(matches!(open_as(directory.path(), other).err(), Some(StoreError::OtherReplica { .. })));
     }
 }
 
@@ -285,21 +217,9 @@ async fn a_snapshot_survives_closing_and_one_of_another_history_halts() {
     for (index, body) in [(0, Body::Command(Bytes::from_static(&[]))), (1, Body::Blank)] {
         // The empty command cannot be applied, so the other history starts with a term of its own.
         let term = if matches!(body, Body::Blank) { 1 } else { 0 };
-        other
-            .apply(
-                &Entry {
-                    term,
-                    index,
-                    body: Body::Blank,
-                },
-                None,
-            )
-            .unwrap();
+        other.apply(&Entry { term, index, body: Body::Blank }, None).unwrap();
     }
-    let meta = openraft::SnapshotMeta {
-        last_log_id: Some(log_id(1, 1)),
-        last_membership: Default::default(),
-    };
+    let meta = openraft::SnapshotMeta { last_log_id: Some(log_id(1, 1)), last_membership: Default::default() };
     assert!(opened.machine.install_snapshot(&meta, other.encode().into()).await.is_err());
     assert!(opened.halt.reason().unwrap().contains("different histories"));
 }

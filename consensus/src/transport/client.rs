@@ -77,64 +77,36 @@ struct Connection {
 
 impl Client {
     pub(crate) fn new(shared: Shared, tls: TlsIdentity) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                shared,
-                tls,
-                connections: SyncMutex::default(),
-            }),
-        }
+        Self { inner: Arc::new(Inner { shared, tls, connections: SyncMutex::default() }) }
     }
 
     /// Asks a member, over a kept connection if there is one.
     pub(crate) async fn call(&self, to: u64, lane: Lane, request: Request, wait: Duration) -> Result<Response, CallError> {
         let slot = Arc::clone(self.inner.connections.lock().entry((to, lane)).or_default());
-        let timed_out = |_| CallError::Timeout {
-            replica: to,
-            waited_ms: wait.as_millis(),
-        };
-        timeout(wait, self.ask(&slot, to, request))
-            .await
-            .map_err(timed_out)?
-            .map(|(_, response)| response)
+        let timed_out = |_| CallError::Timeout { replica: to, waited_ms: wait.as_millis() };
+        timeout(wait, self.ask(&slot, to, request)).await.map_err(timed_out)?.map(|(_, response)| response)
     }
 
     /// Asks who answers at a member's address, over a connection of its own, and returns the boot nonce of that process and
     /// whether it has a log.
     pub(crate) async fn hello(&self, to: u64, wait: Duration) -> Result<Answered, CallError> {
         let slot = Slot::default();
-        let timed_out = |_| CallError::Timeout {
-            replica: to,
-            waited_ms: wait.as_millis(),
-        };
-        timeout(wait, self.ask(&slot, to, Request::Hello))
-            .await
-            .map_err(timed_out)?
-            .map(|(answered, _)| answered)
+        let timed_out = |_| CallError::Timeout { replica: to, waited_ms: wait.as_millis() };
+        timeout(wait, self.ask(&slot, to, Request::Hello)).await.map_err(timed_out)?.map(|(answered, _)| answered)
     }
 
     async fn ask(&self, slot: &Slot, to: u64, request: Request) -> Result<(Answered, Response), CallError> {
         let shared = &self.inner.shared;
         let is_hello = matches!(request, Request::Hello);
         if let (Some(reason), false) = (shared.halt.reason(), is_hello) {
-            return Err(CallError::Unreachable {
-                replica: to,
-                address: String::new(),
-                reason: format!("halted here: {reason}"),
-            });
+            return Err(CallError::Unreachable { replica: to, address: String::new(), reason: format!("halted here: {reason}") });
         }
-        let path = if matches!(request, Request::Snapshot { .. }) {
-            "/snapshot"
-        } else {
-            "/frame"
-        };
+        let path = if matches!(request, Request::Snapshot { .. }) { "/snapshot" } else { "/frame" };
         let mut send = self.connection(slot, to).await?;
         let broken = |reason: String| CallError::Broken { replica: to, reason };
         let body = Full::new(shared.frame(to, request).encode());
         let uri = format!("https://{}{path}", server_name(to));
-        let request = hyper::Request::post(uri)
-            .body(body)
-            .map_err(|error| broken(error.to_string()))?;
+        let request = hyper::Request::post(uri).body(body).map_err(|error| broken(error.to_string()))?;
         let failed = |error: hyper::Error| broken(error.to_string());
         let response = send.send_request(request).await.map_err(failed)?;
         if !response.status().is_success() {
@@ -160,31 +132,16 @@ impl Client {
             return Err(CallError::Broken { replica: to, reason });
         }
         if let Some(position) = &frame.last {
-            shared
-                .compare(to, position)
-                .map_err(|refused| CallError::Refused { replica: to, refused })?;
+            shared.compare(to, position).map_err(|refused| CallError::Refused { replica: to, refused })?;
         }
         shared.hear_at_address(to, frame.boot);
-        Ok((
-            Answered {
-                boot: frame.boot,
-                has_log: frame.last.is_some(),
-            },
-            frame.body,
-        ))
+        Ok((Answered { boot: frame.boot, has_log: frame.last.is_some() }, frame.body))
     }
 
     async fn connection(&self, slot: &Slot, to: u64) -> Result<SendRequest<Full<Bytes>>, CallError> {
-        let unreachable = |address: &str, reason: String| CallError::Unreachable {
-            replica: to,
-            address: address.to_owned(),
-            reason,
-        };
-        let member = self
-            .inner
-            .shared
-            .member(to)
-            .ok_or_else(|| unreachable("", "not a member".to_owned()))?;
+        let unreachable =
+            |address: &str, reason: String| CallError::Unreachable { replica: to, address: address.to_owned(), reason };
+        let member = self.inner.shared.member(to).ok_or_else(|| unreachable("", "not a member".to_owned()))?;
         let mut held = Arc::clone(slot).lock_owned().await;
         if let Some(connection) = held.as_ref()
             && connection.member == member
@@ -196,13 +153,9 @@ impl Client {
         let (client, address) = (self.clone(), member.address.clone());
         // Ends by its own deadline; the lock keeps a second one from being started for the same connection.
         let dialled = tokio::spawn(async move {
-            let dialled = timeout(DIAL, client.dial(to, &member))
-                .await
-                .unwrap_or_else(|_| Err("no handshake in time".to_owned()));
-            *held = dialled.as_ref().ok().map(|send| Connection {
-                member,
-                send: send.clone(),
-            });
+            let dialled =
+                timeout(DIAL, client.dial(to, &member)).await.unwrap_or_else(|_| Err("no handshake in time".to_owned()));
+            *held = dialled.as_ref().ok().map(|send| Connection { member, send: send.clone() });
             dialled
         });
         let dialled = dialled.await.unwrap_or_else(|error| Err(error.to_string()));
@@ -215,19 +168,10 @@ impl Client {
         let name = ServerName::try_from(server_name(to)).map_err(|error| text(&error))?;
         let stream = TcpStream::connect(&member.address).await.map_err(|error| text(&error))?;
         stream.set_nodelay(true).map_err(|error| text(&error))?;
-        let tls = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
-            .map_err(|error| text(&error))?;
+        let tls = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| text(&error))?;
         let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES);
-        builder
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PONG)
-            .keep_alive_while_idle(true);
+        builder.timer(TokioTimer::new()).initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
+        builder.keep_alive_interval(PING).keep_alive_timeout(PONG).keep_alive_while_idle(true);
         let (send, connection) = builder.handshake(TokioIo::new(tls)).await.map_err(|error| text(&error))?;
         // Ends with the connection, which ends when the last sender is dropped.
         tokio::spawn(async move {

@@ -75,14 +75,8 @@ pub(crate) struct VoteAsked {
 pub(crate) enum Response {
     Hello,
     Append(Appended),
-    Vote {
-        vote: VoteRecord,
-        granted: bool,
-        last: Option<Place>,
-    },
-    Snapshot {
-        vote: VoteRecord,
-    },
+    Vote { vote: VoteRecord, granted: bool, last: Option<Place> },
+    Snapshot { vote: VoteRecord },
     TransferLeader(Result<(), TransferRefused>),
     Yield,
     Refused(Refused),

@@ -20,16 +20,14 @@ pub(crate) async fn greet(client: Client, shared: Shared, stop: CancellationToke
     let own = shared.me.replica;
     loop {
         let others = shared.members().into_keys().filter(|id| *id != own);
-        let greetings = others
-            .flat_map(|id| [Lane::Replication, Lane::Heartbeat].map(|lane| (id, lane)))
-            .map(|(id, lane)| {
-                let client = &client;
-                async move {
-                    if let Err(error) = client.call(id, lane, Request::Hello, WAIT).await {
-                        tracing::debug!(replica = id, %error, "greeting without answer");
-                    }
+        let greetings = others.flat_map(|id| [Lane::Replication, Lane::Heartbeat].map(|lane| (id, lane))).map(|(id, lane)| {
+            let client = &client;
+            async move {
+                if let Err(error) = client.call(id, lane, Request::Hello, WAIT).await {
+                    tracing::debug!(replica = id, %error, "greeting without answer");
                 }
-            });
+            }
+        });
         join_all(greetings).await;
         tokio::select! {
             () = stop.cancelled() => return,

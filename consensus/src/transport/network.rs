@@ -49,12 +49,7 @@ impl Network {
     }
 
     fn peer(&self, target: u64, lane: Lane) -> Peer {
-        Peer {
-            client: self.client.clone(),
-            shared: self.shared.clone(),
-            target,
-            lane,
-        }
+        Peer { client: self.client.clone(), shared: self.shared.clone(), target, lane }
     }
 }
 
@@ -77,20 +72,13 @@ impl RaftNetworkFactory<Raft> for Network {
 impl Peer {
     async fn call(&self, request: Request, action: RPCTypes, option: &RPCOption) -> Answer<Response> {
         let carries_entries = matches!(&request, Request::Append { entries, .. } if !entries.is_empty());
-        let wait = if carries_entries {
-            option.soft_ttl().max(APPEND_WAIT)
-        } else {
-            option.soft_ttl()
-        };
+        let wait = if carries_entries { option.soft_ttl().max(APPEND_WAIT) } else { option.soft_ttl() };
         let answer = self.client.call(self.target, self.lane, request, wait).await;
         answer.map_err(|error| match error {
             CallError::Unreachable { .. } => RPCError::Unreachable(Unreachable::new(&error)),
-            CallError::Timeout { .. } => RPCError::Timeout(Timeout {
-                action,
-                id: self.shared.me.replica,
-                target: self.target,
-                timeout: wait,
-            }),
+            CallError::Timeout { .. } => {
+                RPCError::Timeout(Timeout { action, id: self.shared.me.replica, target: self.target, timeout: wait })
+            }
             CallError::Broken { .. } | CallError::Refused { .. } => RPCError::Network(NetworkError::new(&error)),
         })
     }
@@ -106,10 +94,10 @@ impl Peer {
             last: place(asked.last_log_id.as_ref()),
             transfer: asked.leadership_transfer,
         };
-        match self.call(request(body), RPCTypes::Vote, option).await? {
-            Response::Vote { vote, granted, last } => Ok(VoteResponse::new(vote.into_raft(), last.map(id), granted)),
-            other => Err(unexpected(&other)),
-        }
+        let Response::Vote { vote, granted, last } = self.call(request(body), RPCTypes::Vote, option).await? else {
+            return Err(unexpected(RPCTypes::Vote));
+        };
+        Ok(VoteResponse::new(vote.into_raft(), last.map(id), granted))
     }
 }
 
@@ -122,38 +110,25 @@ impl RaftNetworkV2<Raft> for Peer {
         option: RPCOption,
     ) -> Answer<AppendEntriesResponse<Raft>> {
         let prev = place(rpc.prev_log_id.as_ref());
-        let prev_chain = prev.and_then(|(term, index)| {
-            self.shared
-                .chain
-                .read()
-                .at(index)
-                .filter(|held| held.term == term)
-                .map(|held| held.chain)
-        });
+        let prev_chain = prev
+            .and_then(|(term, index)| self.shared.chain.read().at(index).filter(|held| held.term == term).map(|held| held.chain));
         let total = rpc.entries.len();
         let entries = within_limit(rpc.entries.iter().map(Entry::from));
         let sent = entries.len();
-        let last_sent = entries
-            .last()
-            .map(|entry| log_id(entry.term, entry.index))
-            .or(rpc.prev_log_id);
+        let last_sent = entries.last().map(|entry| log_id(entry.term, entry.index)).or(rpc.prev_log_id);
         let vote = VoteRecord::from(&rpc.vote);
         let commit = place(rpc.leader_commit.as_ref());
-        let request = Request::Append {
-            vote,
-            prev,
-            prev_chain,
-            entries,
-            commit,
+        let request = Request::Append { vote, prev, prev_chain, entries, commit };
+        let Response::Append(appended) = self.call(request, RPCTypes::AppendEntries, &option).await? else {
+            return Err(unexpected(RPCTypes::AppendEntries));
         };
-        match self.call(request, RPCTypes::AppendEntries, &option).await? {
-            Response::Append(Appended::Success) if sent < total => Ok(AppendEntriesResponse::PartialSuccess(last_sent)),
-            Response::Append(Appended::Success) => Ok(AppendEntriesResponse::Success),
-            Response::Append(Appended::PartialSuccess(last)) => Ok(AppendEntriesResponse::PartialSuccess(last.map(id))),
-            Response::Append(Appended::Conflict) => Ok(AppendEntriesResponse::Conflict),
-            Response::Append(Appended::HigherVote(vote)) => Ok(AppendEntriesResponse::HigherVote(vote.into_raft())),
-            other => Err(unexpected(&other)),
-        }
+        Ok(match appended {
+            Appended::Success if sent < total => AppendEntriesResponse::PartialSuccess(last_sent),
+            Appended::Success => AppendEntriesResponse::Success,
+            Appended::PartialSuccess(last) => AppendEntriesResponse::PartialSuccess(last.map(id)),
+            Appended::Conflict => AppendEntriesResponse::Conflict,
+            Appended::HigherVote(vote) => AppendEntriesResponse::HigherVote(vote.into_raft()),
+        })
     }
 
     async fn vote(&mut self, rpc: VoteRequest<Raft>, option: RPCOption) -> Answer<VoteResponse<Raft>> {
@@ -172,18 +147,15 @@ impl RaftNetworkV2<Raft> for Peer {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<Raft>, StreamingError<Raft>> {
-        let request = Request::Snapshot {
-            vote: VoteRecord::from(&vote),
-            state: snapshot.snapshot,
-        };
+        let request = Request::Snapshot { vote: VoteRecord::from(&vote), state: snapshot.snapshot };
         let answer = tokio::select! {
             answer = self.call(request, RPCTypes::InstallSnapshot, &option) => answer?,
             closed = cancel => return Err(closed.into()),
         };
-        match answer {
-            Response::Snapshot { vote } => Ok(SnapshotResponse::new(vote.into_raft())),
-            other => Err(StreamingError::from(unexpected(&other))),
-        }
+        let Response::Snapshot { vote } = answer else {
+            return Err(unexpected(RPCTypes::InstallSnapshot).into());
+        };
+        Ok(SnapshotResponse::new(vote.into_raft()))
     }
 
     async fn transfer_leader(
@@ -192,24 +164,18 @@ impl RaftNetworkV2<Raft> for Peer {
         option: RPCOption,
     ) -> Answer<TransferLeaderResponse<Raft>> {
         let vote = VoteRecord::from(asked.from_leader());
-        let request = Request::TransferLeader {
-            vote,
-            to: *asked.to_node_id(),
-            last: place(asked.last_log_id()),
+        let request = Request::TransferLeader { vote, to: *asked.to_node_id(), last: place(asked.last_log_id()) };
+        let Response::TransferLeader(answer) = self.call(request, RPCTypes::TransferLeader, &option).await? else {
+            return Err(unexpected(RPCTypes::TransferLeader));
         };
-        match self.call(request, RPCTypes::TransferLeader, &option).await? {
-            Response::TransferLeader(answer) => Ok(answer.map_err(|refused| match refused {
-                TransferRefused::VoteChanged { expected, actual } => TransferLeaderError::VoteChanged {
-                    expected: expected.into_raft(),
-                    actual: actual.into_raft(),
-                },
-                TransferRefused::LogNotFlushed { expected, actual } => TransferLeaderError::LogNotFlushed {
-                    expected: expected.map(id),
-                    actual: actual.map(id),
-                },
-            })),
-            other => Err(unexpected(&other)),
-        }
+        Ok(answer.map_err(|refused| match refused {
+            TransferRefused::VoteChanged { expected, actual } => {
+                TransferLeaderError::VoteChanged { expected: expected.into_raft(), actual: actual.into_raft() }
+            }
+            TransferRefused::LogNotFlushed { expected, actual } => {
+                TransferLeaderError::LogNotFlushed { expected: expected.map(id), actual: actual.map(id) }
+            }
+        }))
     }
 
     fn backoff(&self) -> Option<Backoff> {
@@ -241,8 +207,8 @@ pub(super) fn id((term, index): Place) -> LogId {
     log_id(term, index)
 }
 
-fn unexpected(response: &Response) -> RPCError<Raft> {
-    RPCError::Network(NetworkError::from_string(format!("unexpected answer: {response:?}")))
+fn unexpected(asked: RPCTypes) -> RPCError<Raft> {
+    RPCError::Network(NetworkError::from_string(format!("an answer of another kind to {asked}")))
 }
 
 #[cfg(test)]
@@ -251,17 +217,9 @@ mod tests {
 
     #[test]
     fn an_append_is_cut_where_it_would_grow_too_large_but_never_to_nothing() {
-        let entry = |index| Entry {
-            term: 1,
-            index,
-            body: Body::Command(Bytes::from(vec![0; APPEND_BYTES / 2])),
-        };
+        let entry = |index| Entry { term: 1, index, body: Body::Command(Bytes::from(vec![0; APPEND_BYTES / 2])) };
         assert_eq!(within_limit((0..5).map(entry)).len(), 2);
-        let large = Entry {
-            term: 1,
-            index: 0,
-            body: Body::Command(Bytes::from(vec![0; APPEND_BYTES + 1])),
-        };
+        let large = Entry { term: 1, index: 0, body: Body::Command(Bytes::from(vec![0; APPEND_BYTES + 1])) };
         assert_eq!(within_limit([large.clone(), large].into_iter()).len(), 1);
     }
 }

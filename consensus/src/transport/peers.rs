@@ -52,13 +52,7 @@ pub(super) enum Process {
 impl Shared {
     pub(crate) fn new(me: Self_, members: BTreeMap<u64, Member>, chain: Arc<RwLock<ChainIndex>>, halt: Halt) -> Self {
         let members = Arc::new(RwLock::new(members));
-        Self {
-            me,
-            members,
-            heard: Arc::default(),
-            chain,
-            halt,
-        }
+        Self { me, members, heard: Arc::default(), chain, halt }
     }
 
     pub(crate) fn member(&self, replica: u64) -> Option<Member> {
@@ -90,13 +84,7 @@ impl Shared {
         match heard.get(&replica) {
             Some(last) if last.boot != boot && last.at.elapsed() < ALIVE => Process::Other { boot: last.boot },
             Some(_) | None => {
-                heard.insert(
-                    replica,
-                    Heard {
-                        boot,
-                        at: Instant::now(),
-                    },
-                );
+                heard.insert(replica, Heard { boot, at: Instant::now() });
                 Process::Known
             }
         }
@@ -104,25 +92,12 @@ impl Shared {
 
     /// Notes the process that answers at a member's address: that one counts.
     pub(super) fn hear_at_address(&self, replica: u64, boot: u64) {
-        self.heard.lock().insert(
-            replica,
-            Heard {
-                boot,
-                at: Instant::now(),
-            },
-        );
+        self.heard.lock().insert(replica, Heard { boot, at: Instant::now() });
     }
 
     pub(super) fn frame<B: Serialize>(&self, to: u64, body: B) -> Frame<B> {
         let Self_ { cluster, replica, boot } = self.me;
-        Frame {
-            cluster,
-            from: replica,
-            to,
-            boot,
-            last: self.chain.read().last_position(),
-            body,
-        }
+        Frame { cluster, from: replica, to, boot, last: self.chain.read().last_position(), body }
     }
 
     /// Stops this replica if another one holds a different entry at a common place.
@@ -131,15 +106,9 @@ impl Shared {
             return Ok(());
         }
         let Position { term, index, chain } = *position;
-        let own = self
-            .chain
-            .read()
-            .at(index)
-            .map(|own| own.chain.to_string())
-            .unwrap_or_default();
-        self.halt.halt(format!(
-            "the logs diverge: entry {index} of term {term} has chain {own} here and {chain} at replica {peer}"
-        ));
+        let own = self.chain.read().at(index).map(|own| own.chain.to_string()).unwrap_or_default();
+        self.halt
+            .halt(format!("the logs diverge: entry {index} of term {term} has chain {own} here and {chain} at replica {peer}"));
         Err(Refused::Diverged { term, index })
     }
 }
@@ -149,11 +118,7 @@ mod tests {
     use super::*;
 
     fn shared() -> Shared {
-        let me = Self_ {
-            cluster: [0; 16],
-            replica: 1,
-            boot: 1,
-        };
+        let me = Self_ { cluster: [0; 16], replica: 1, boot: 1 };
         Shared::new(me, BTreeMap::new(), Arc::default(), Halt::new())
     }
 

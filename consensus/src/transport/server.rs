@@ -63,15 +63,7 @@ struct Inner {
 impl Server {
     pub(crate) fn new(shared: Shared, client: Client, tls: &TlsIdentity, state: SharedState) -> Result<Self, TlsError> {
         let acceptor = TlsAcceptor::from(Arc::new(tls.server()?));
-        Ok(Self {
-            inner: Arc::new(Inner {
-                shared,
-                client,
-                acceptor,
-                state,
-                raft: OnceCell::new(),
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { shared, client, acceptor, state, raft: OnceCell::new() }) })
     }
 
     /// From here on Raft's frames are served.
@@ -169,14 +161,9 @@ impl Server {
             return Err(Refused::Cluster);
         }
         if frame.to != shared.me.replica {
-            return Err(Refused::Recipient {
-                replica: shared.me.replica,
-            });
+            return Err(Refused::Recipient { replica: shared.me.replica });
         }
-        let member = shared
-            .member(frame.from)
-            .filter(|member| member.fingerprint == sender)
-            .ok_or(Refused::Sender)?;
+        let member = shared.member(frame.from).filter(|member| member.fingerprint == sender).ok_or(Refused::Sender)?;
         let is_hello = matches!(frame.body, Request::Hello);
         if frame.from == shared.me.replica {
             // A starting process asks its own address whether somebody else is there.
@@ -195,9 +182,7 @@ impl Server {
         if let Some(reason) = shared.halt.reason() {
             return Err(Refused::NotServing { reason });
         }
-        let starting = || Refused::NotServing {
-            reason: "starting".to_owned(),
-        };
+        let starting = || Refused::NotServing { reason: "starting".to_owned() };
         let raft = self.inner.raft.get().ok_or_else(starting)?;
         self.dispatch(raft, frame.from, frame.body).await
     }
@@ -214,30 +199,17 @@ impl Server {
     }
 
     async fn dispatch(&self, raft: &RaftHandle, from: u64, request: Request) -> Result<Response, Refused> {
-        let refused = |error: &dyn std::error::Error| Refused::Request {
-            reason: error.to_string(),
-        };
+        let refused = |error: &dyn std::error::Error| Refused::Request { reason: error.to_string() };
         match request {
             Request::Hello => Ok(Response::Hello),
-            Request::Append {
-                vote,
-                prev,
-                prev_chain,
-                entries,
-                commit,
-            } => {
+            Request::Append { vote, prev, prev_chain, entries, commit } => {
                 if let (Some((term, index)), Some(chain)) = (prev, prev_chain) {
                     self.inner.shared.compare(from, &Position { term, index, chain })?;
                 }
                 let entries: Result<Vec<RaftEntryOf>, _> = entries.into_iter().map(Entry::into_raft).collect();
                 let entries = entries.map_err(|error| refused(&error))?;
                 let (vote, prev_log_id, leader_commit) = (vote.into_raft(), prev.map(id), commit.map(id));
-                let request = AppendEntriesRequest {
-                    vote,
-                    prev_log_id,
-                    entries,
-                    leader_commit,
-                };
+                let request = AppendEntriesRequest { vote, prev_log_id, entries, leader_commit };
                 let answer = raft.append_entries(request).await.map_err(|error| refused(&error))?;
                 Ok(Response::Append(match answer {
                     AppendEntriesResponse::Success => Appended::Success,
@@ -247,38 +219,27 @@ impl Server {
                 }))
             }
             Request::Vote(asked) => Ok(voted(&raft.vote(vote_request(asked)).await.map_err(|error| refused(&error))?)),
-            Request::PreVote(asked) => Ok(voted(
-                &raft.pre_vote(vote_request(asked)).await.map_err(|error| refused(&error))?,
-            )),
+            Request::PreVote(asked) => Ok(voted(&raft.pre_vote(vote_request(asked)).await.map_err(|error| refused(&error))?)),
             Request::Snapshot { vote, state } => {
                 let snapshot = announced(state)?;
-                let answer = raft
-                    .install_full_snapshot(vote.into_raft(), snapshot)
-                    .await
-                    .map_err(|error| refused(&error))?;
-                Ok(Response::Snapshot {
-                    vote: (&answer.vote).into(),
-                })
+                let answer = raft.install_full_snapshot(vote.into_raft(), snapshot).await.map_err(|error| refused(&error))?;
+                Ok(Response::Snapshot { vote: (&answer.vote).into() })
             }
             Request::TransferLeader { vote, to, last } => {
                 let request = TransferLeaderRequest::new(vote.into_raft(), to, last.map(id));
                 let answer = raft.handle_transfer_leader(request).await.map_err(|error| refused(&error))?;
                 Ok(Response::TransferLeader(answer.map_err(|error| match error {
-                    TransferLeaderError::VoteChanged { expected, actual } => TransferRefused::VoteChanged {
-                        expected: (&expected).into(),
-                        actual: (&actual).into(),
-                    },
-                    TransferLeaderError::LogNotFlushed { expected, actual } => TransferRefused::LogNotFlushed {
-                        expected: place(expected.as_ref()),
-                        actual: place(actual.as_ref()),
-                    },
+                    TransferLeaderError::VoteChanged { expected, actual } => {
+                        TransferRefused::VoteChanged { expected: (&expected).into(), actual: (&actual).into() }
+                    }
+                    TransferLeaderError::LogNotFlushed { expected, actual } => {
+                        TransferRefused::LogNotFlushed { expected: place(expected.as_ref()), actual: place(actual.as_ref()) }
+                    }
                 })))
             }
             Request::Yield => {
                 if self.inner.state.read().guard().phase() == ollin_guard::Phase::Open {
-                    return Err(Refused::Request {
-                        reason: "the cluster exists already".to_owned(),
-                    });
+                    return Err(Refused::Request { reason: "the cluster exists already".to_owned() });
                 }
                 raft.trigger().transfer_leader(from).await.map_err(|error| refused(&error))?;
                 Ok(Response::Yield)
@@ -295,30 +256,19 @@ fn vote_request(asked: VoteAsked) -> VoteRequest<Raft> {
 
 fn voted(answer: &VoteResponse<Raft>) -> Response {
     let vote = VoteRecord::from(&answer.vote);
-    Response::Vote {
-        vote,
-        granted: answer.vote_granted,
-        last: place(answer.last_log_id.as_ref()),
-    }
+    Response::Vote { vote, granted: answer.vote_granted, last: place(answer.last_log_id.as_ref()) }
 }
 
 /// A snapshot names its own place and members: nothing beside it has to be believed.
 fn announced(bytes: Bytes) -> Result<openraft::type_config::alias::SnapshotOf<Raft, Bytes>, Refused> {
-    let refused = |error: &dyn std::error::Error| Refused::Request {
-        reason: error.to_string(),
-    };
+    let refused = |error: &dyn std::error::Error| Refused::Request { reason: error.to_string() };
     let state = State::decode(&bytes).map_err(|error| refused(&error))?;
     let last_log_id = state.applied().map(|applied| log_id(applied.term, applied.index));
     if last_log_id.is_none() {
-        return Err(Refused::Request {
-            reason: "an empty snapshot".to_owned(),
-        });
+        return Err(Refused::Request { reason: "an empty snapshot".to_owned() });
     }
     let last_membership = state.membership().clone().into_raft().map_err(|error| refused(&error))?;
-    let meta = crate::raft::SnapshotMeta {
-        last_log_id,
-        last_membership,
-    };
+    let meta = crate::raft::SnapshotMeta { last_log_id, last_membership };
     Ok(Snapshot { meta, snapshot: bytes })
 }
 

@@ -62,27 +62,14 @@ impl TlsIdentity {
     pub(crate) fn load(directory: &Path) -> Result<Self, TlsError> {
         let certificate = |file| {
             let read = CertificateDer::from_pem_file(directory.join(file));
-            read.map_err(|source| TlsError::Pem {
-                file,
-                what: "certificate",
-                source,
-            })
+            read.map_err(|source| TlsError::Pem { file, what: "certificate", source })
         };
         let key = PrivateKeyDer::from_pem_file(directory.join("key.pem"));
-        let key = key.map_err(|source| TlsError::Pem {
-            file: "key.pem",
-            what: "private key",
-            source,
-        })?;
+        let key = key.map_err(|source| TlsError::Pem { file: "key.pem", what: "private key", source })?;
         let mut roots = RootCertStore::empty();
         roots.add(certificate("ca.pem")?)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        Ok(Self {
-            roots: Arc::new(roots),
-            certificate: certificate("cert.pem")?,
-            key,
-            provider,
-        })
+        Ok(Self { roots: Arc::new(roots), certificate: certificate("cert.pem")?, key, provider })
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
@@ -93,9 +80,7 @@ impl TlsIdentity {
         let roots = Arc::clone(&self.roots);
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&self.provider)).build()?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider));
-        let builder = builder
-            .with_protocol_versions(&[&version::TLS13])?
-            .with_client_cert_verifier(verifier);
+        let builder = builder.with_protocol_versions(&[&version::TLS13])?.with_client_cert_verifier(verifier);
         let mut config = builder.with_single_cert(vec![self.certificate.clone()], self.key.clone_key())?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         Ok(config)

@@ -26,10 +26,7 @@ impl Account {
     pub(crate) fn at(index: u32) -> Result<Self, DevL1Error> {
         let signer =
             MnemonicBuilder::try_from_phrase_nth(MNEMONIC, index).map_err(|_| DevL1Error::Constant { what: "mnemonic" })?;
-        Ok(Self {
-            address: signer.address(),
-            private_key: signer.to_bytes(),
-        })
+        Ok(Self { address: signer.address(), private_key: signer.to_bytes() })
     }
 
     /// The accounts of a range of indices.
@@ -48,13 +45,7 @@ mod tests {
     fn the_mnemonic_gives_the_accounts_that_anvil_prints() {
         let deployer = Account::at(Account::DEPLOYER).unwrap();
         assert_eq!(deployer.address, address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
-        assert_eq!(
-            deployer.private_key,
-            b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
-        );
-        assert_eq!(
-            Account::at(1).unwrap().address,
-            address!("70997970C51812dc3A010C7d01b50e0d17dc79C8")
-        );
+        assert_eq!(deployer.private_key, b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"));
+        assert_eq!(Account::at(1).unwrap().address, address!("70997970C51812dc3A010C7d01b50e0d17dc79C8"));
     }
 }

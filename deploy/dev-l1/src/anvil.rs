@@ -18,16 +18,8 @@ use crate::rpc::AnvilRpc;
 /// The chain id of every development chain.
 pub(crate) const CHAIN_ID: u64 = 31337;
 /// How the official helper starts anvil (npm @aztec/ethereum 4.1.2, `src/test/start_anvil.ts`).
-const OFFICIAL_ARGUMENTS: [&str; 8] = [
-    "--accounts",
-    "20",
-    "--gas-limit",
-    "45000000",
-    "--chain-id",
-    "31337",
-    "--slots-in-an-epoch",
-    "1",
-];
+const OFFICIAL_ARGUMENTS: [&str; 8] =
+    ["--accounts", "20", "--gas-limit", "45000000", "--chain-id", "31337", "--slots-in-an-epoch", "1"];
 const KEEPER_POLL: Duration = Duration::from_millis(50);
 const STARTUP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -62,13 +54,7 @@ impl Anvil {
         let (keeper, pid) = Keeper::spawn(program, port, genesis, &directory).await?;
         // The address is always well formed; the number is a port.
         let url = Url::parse(&format!("http://127.0.0.1:{port}")).map_err(|_| DevL1Error::Constant { what: "L1 address" })?;
-        let anvil = Self {
-            rpc: AnvilRpc::new(url.clone()),
-            url,
-            pid,
-            keeper,
-            directory,
-        };
+        let anvil = Self { rpc: AnvilRpc::new(url.clone()), url, pid, keeper, directory };
         until(STARTUP_LIMIT, "anvil to answer", || async {
             match anvil.end() {
                 Some(end) => Err(end),
@@ -95,20 +81,14 @@ impl Anvil {
     fn end(&self) -> Option<DevL1Error> {
         let status = self.keeper.exited.borrow().clone()?;
         let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-        Some(DevL1Error::AnvilDied {
-            status,
-            detail: tail(&log, 5),
-        })
+        Some(DevL1Error::AnvilDied { status, detail: tail(&log, 5) })
     }
 
     /// Waits for its end, which nobody asked for.
     pub(crate) async fn died(&self) -> DevL1Error {
         let mut exited = self.keeper.exited.clone();
         let gone = exited.wait_for(Option::is_some).await.is_err();
-        let unknown = || DevL1Error::AnvilDied {
-            status: "unknown".to_owned(),
-            detail: String::new(),
-        };
+        let unknown = || DevL1Error::AnvilDied { status: "unknown".to_owned(), detail: String::new() };
         if gone { unknown() } else { self.end().unwrap_or_else(unknown) }
     }
 
@@ -134,21 +114,11 @@ struct Keeper {
 
 impl Keeper {
     async fn spawn(program: &Path, port: u16, genesis: Genesis, directory: &TempDir) -> Result<(Self, u32), DevL1Error> {
-        let spawn_error = |source| DevL1Error::Spawn {
-            program: program.display().to_string(),
-            source,
-        };
+        let spawn_error = |source| DevL1Error::Spawn { program: program.display().to_string(), source };
         let log = std::fs::File::create(directory.path().join("log")).map_err(spawn_error)?;
         let errors = log.try_clone().map_err(spawn_error)?;
         let mut command = command_that_dies_with_us(program);
-        command.args([
-            "--host",
-            "127.0.0.1",
-            "--port",
-            &port.to_string(),
-            "--silent",
-            "--no-request-size-limit",
-        ]);
+        command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--silent", "--no-request-size-limit"]);
         command.args(OFFICIAL_ARGUMENTS).arg("--cache-path").arg(directory.path());
         if let Genesis::At(timestamp) = genesis {
             command.args(["--timestamp", &timestamp.to_string()]);
@@ -191,9 +161,7 @@ fn keep(mut child: Child, stopped: &Receiver<()>, exited: &watch::Sender<Option<
             Ok(()) | Err(RecvTimeoutError::Disconnected) => {
                 // Err: it has ended by itself in this moment.
                 let _ = child.kill();
-                break child
-                    .wait()
-                    .map_or_else(|error| error.to_string(), |status| status.to_string());
+                break child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
             }
         }
     };
@@ -202,9 +170,8 @@ fn keep(mut child: Child, stopped: &Receiver<()>, exited: &watch::Sender<Option<
 
 /// util-linux's `setpriv` sets the signal that the kernel sends to a child whose parent dies, then becomes the program itself.
 fn command_that_dies_with_us(program: &Path) -> Command {
-    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv", "/usr/local/bin/setpriv"]
-        .into_iter()
-        .find(|path| Path::new(path).exists());
+    let setpriv =
+        ["/usr/bin/setpriv", "/bin/setpriv", "/usr/local/bin/setpriv"].into_iter().find(|path| Path::new(path).exists());
     match setpriv {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
@@ -221,7 +188,5 @@ fn command_that_dies_with_us(program: &Path) -> Command {
 /// Checks that the port is free, or finds one. Another process may still take it before anvil does; anvil then says so and ends.
 fn free_port(port: u16) -> Result<u16, DevL1Error> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
-    bound
-        .map(|address| address.port())
-        .map_err(|source| DevL1Error::bind(port, "the L1 RPC", source))
+    bound.map(|address| address.port()).map_err(|source| DevL1Error::bind(port, "the L1 RPC", source))
 }

@@ -51,10 +51,7 @@ impl BlobServer {
         let router = Router::new().route("/{*path}", get(answer)).with_state(rpc);
         let ended = axum::serve(self.listener, router).await;
         let source = ended.err().unwrap_or_else(|| std::io::Error::other("it ended"));
-        DevL1Error::Spawn {
-            program: "the blob server".to_owned(),
-            source,
-        }
+        DevL1Error::Spawn { program: "the blob server".to_owned(), source }
     }
 }
 
@@ -107,9 +104,7 @@ async fn file_response(blob: Bytes) -> Response {
 /// The file that holds this blob, or `None` if it is none (wrong length, a field too large).
 fn file_content(blob: &[u8]) -> Option<Vec<u8>> {
     let checked = c_kzg::Blob::from_bytes(blob).ok()?;
-    let commitment = c_kzg::ethereum_kzg_settings(KZG_PRECOMPUTE)
-        .blob_to_kzg_commitment(&checked)
-        .ok()?;
+    let commitment = c_kzg::ethereum_kzg_settings(KZG_PRECOMPUTE).blob_to_kzg_commitment(&checked).ok()?;
     let json = format!(
         r#"{{"blob":"{}","kzg_commitment":"{}"}}"#,
         hex::encode_prefixed(blob),
@@ -132,14 +127,7 @@ mod tests {
         assert_eq!(Wanted::parse(&blob), Some(Wanted::Blob(hash)));
         assert_eq!(Wanted::parse(&format!("blobs/{hash}.data")), Some(Wanted::Blob(hash)));
         assert_eq!(Wanted::parse("aztec-31337-1-0xab/.healthcheck"), Some(Wanted::Healthcheck));
-        for wrong in [
-            "",
-            "/",
-            "blobs/0x01.data",
-            "x/0x/blobs",
-            &format!("{hash}.data"),
-            &format!("blobs/{hash}"),
-        ] {
+        for wrong in ["", "/", "blobs/0x01.data", "x/0x/blobs", &format!("{hash}.data"), &format!("blobs/{hash}")] {
             assert_eq!(Wanted::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Wanted::parse(&format!("blobs/0x0x{}.data", &hash.to_string()[4..])), None);

@@ -17,9 +17,7 @@ pub(crate) const TOLERANCE_S: u64 = 2;
 
 /// Seconds since 1970 on this machine: the only reading of the wall clock in this crate.
 pub(crate) fn unix_now_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Looks at a condition until it holds, an error comes, or the time is up.
@@ -34,10 +32,7 @@ where
             return Ok(found);
         }
         if Instant::now() >= deadline {
-            return Err(DevL1Error::Timeout {
-                waited_s: limit.as_secs(),
-                condition: condition.to_owned(),
-            });
+            return Err(DevL1Error::Timeout { waited_s: limit.as_secs(), condition: condition.to_owned() });
         }
         tokio::time::sleep(POLL).await;
     }
@@ -50,11 +45,9 @@ where
 pub(crate) async fn start(rpc: &AnvilRpc, interval_s: u64) -> Result<(), DevL1Error> {
     rpc.request::<_, bool>("anvil_removeBlockTimestampInterval", ()).await?;
     let head = rpc.head().await?;
-    until(
-        AHEAD_AT_MOST,
-        "the wall clock to pass the time of the loaded L1 state",
-        || async { Ok((unix_now_s() > head.timestamp).then_some(())) },
-    )
+    until(AHEAD_AT_MOST, "the wall clock to pass the time of the loaded L1 state", || async {
+        Ok((unix_now_s() > head.timestamp).then_some(()))
+    })
     .await?;
     rpc.request::<_, u64>("evm_setTime", (unix_now_s(),)).await?;
     rpc.request("evm_setIntervalMining", (interval_s,)).await
@@ -62,13 +55,9 @@ pub(crate) async fn start(rpc: &AnvilRpc, interval_s: u64) -> Result<(), DevL1Er
 
 /// Waits until the head's time is the wall clock's.
 pub(crate) async fn wait_until_aligned(rpc: &AnvilRpc) -> Result<(), DevL1Error> {
-    until(
-        Duration::from_secs(10),
-        "the L1 head to agree with the wall clock",
-        || async {
-            let head = rpc.head().await?;
-            Ok((head.timestamp.abs_diff(unix_now_s()) <= TOLERANCE_S).then_some(()))
-        },
-    )
+    until(Duration::from_secs(10), "the L1 head to agree with the wall clock", || async {
+        let head = rpc.head().await?;
+        Ok((head.timestamp.abs_diff(unix_now_s()) <= TOLERANCE_S).then_some(()))
+    })
     .await
 }

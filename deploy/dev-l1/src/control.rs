@@ -48,9 +48,7 @@ impl DevL1 {
     /// # Errors
     /// [`DevL1Error::Rpc`].
     pub async fn set_next_base_fee(&self, wei: u128) -> Result<(), DevL1Error> {
-        self.rpc()
-            .request("anvil_setNextBlockBaseFeePerGas", (U256::from(wei),))
-            .await
+        self.rpc().request("anvil_setNextBlockBaseFeePerGas", (U256::from(wei),)).await
     }
 
     /// The base fee of the latest block.
@@ -111,20 +109,9 @@ impl DevL1 {
     async fn mine_without_transactions(&self) -> Result<(), DevL1Error> {
         let pool: PoolContent = self.rpc().request("txpool_content", ()).await?;
         let mut kept: Vec<Bytes> = Vec::new();
-        for PoolEntry { hash } in pool
-            .pending
-            .into_values()
-            .chain(pool.queued.into_values())
-            .flat_map(BTreeMap::into_values)
-        {
-            kept.extend(
-                self.rpc()
-                    .request::<_, Option<Bytes>>("debug_getRawTransaction", (hash,))
-                    .await?,
-            );
-            self.rpc()
-                .request::<_, Option<B256>>("anvil_dropTransaction", (hash,))
-                .await?;
+        for PoolEntry { hash } in pool.pending.into_values().chain(pool.queued.into_values()).flat_map(BTreeMap::into_values) {
+            kept.extend(self.rpc().request::<_, Option<Bytes>>("debug_getRawTransaction", (hash,)).await?);
+            self.rpc().request::<_, Option<B256>>("anvil_dropTransaction", (hash,)).await?;
         }
         self.rpc().request::<_, serde_json::Value>("evm_mine", ()).await?;
         for transaction in kept {
@@ -179,39 +166,20 @@ impl DevL1 {
         secret_hash: B256,
     ) -> Result<InboxMessage, DevL1Error> {
         let call = "sendL2Message";
-        let recipient = IInbox::L2Actor {
-            actor: recipient,
-            version: U256::from(self.info().rollup_version),
-        };
-        let input = IInbox::sendL2MessageCall {
-            recipient,
-            content,
-            secretHash: secret_hash,
-        }
-        .abi_encode();
+        let recipient = IInbox::L2Actor { actor: recipient, version: U256::from(self.info().rollup_version) };
+        let input = IInbox::sendL2MessageCall { recipient, content, secretHash: secret_hash }.abi_encode();
         let from = Account::at(Account::DEPLOYER)?.address;
-        let request = TransactionRequest::default()
-            .with_from(from)
-            .with_to(self.info().inbox)
-            .with_input(input);
+        let request = TransactionRequest::default().with_from(from).with_to(self.info().inbox).with_input(input);
         // anvil signs for its own accounts.
         let hash: B256 = self.rpc().request("eth_sendTransaction", (request,)).await?;
         let receipt = self.receipt(hash).await?;
-        let failed = |outcome: &str| DevL1Error::Transaction {
-            call,
-            outcome: outcome.to_owned(),
-        };
+        let failed = |outcome: &str| DevL1Error::Transaction { call, outcome: outcome.to_owned() };
         if !receipt.status() {
             return Err(failed("was reverted"));
         }
-        let sent = receipt
-            .decoded_log::<IInbox::MessageSent>()
-            .ok_or_else(|| failed("left no MessageSent log"))?;
+        let sent = receipt.decoded_log::<IInbox::MessageSent>().ok_or_else(|| failed("left no MessageSent log"))?;
         Ok(InboxMessage {
-            checkpoint: sent
-                .checkpointNumber
-                .try_into()
-                .map_err(|_| failed("names no checkpoint number"))?,
+            checkpoint: sent.checkpointNumber.try_into().map_err(|_| failed("names no checkpoint number"))?,
             index: sent.index,
             leaf: sent.hash,
             l1_block: receipt.block_number.ok_or_else(|| failed("is in no block"))?,
@@ -219,9 +187,6 @@ impl DevL1 {
     }
 
     async fn receipt(&self, hash: B256) -> Result<TransactionReceipt, DevL1Error> {
-        until(RECEIPT_LIMIT, "a transaction to be mined", || {
-            self.rpc().request("eth_getTransactionReceipt", (hash,))
-        })
-        .await
+        until(RECEIPT_LIMIT, "a transaction to be mined", || self.rpc().request("eth_getTransactionReceipt", (hash,))).await
     }
 }

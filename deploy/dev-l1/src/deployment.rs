@@ -80,10 +80,7 @@ pub(crate) async fn deploy(packages: &Packages, parameters: &Parameters, scratch
 async fn create_multicall(rpc: &AnvilRpc) -> Result<(), DevL1Error> {
     let fee = U256::from(10).pow(U256::from(17));
     rpc.request::<_, ()>("anvil_setBalance", (MULTICALL_DEPLOYER, fee)).await?;
-    let transaction: Bytes = MULTICALL_TRANSACTION
-        .trim()
-        .parse()
-        .map_err(|_| DevL1Error::Constant { what: "Multicall3" })?;
+    let transaction: Bytes = MULTICALL_TRANSACTION.trim().parse().map_err(|_| DevL1Error::Constant { what: "Multicall3" })?;
     rpc.request::<_, B256>("eth_sendRawTransaction", (transaction,)).await?;
     // anvil mines on arrival, but a moment after it has answered.
     until(MULTICALL_LIMIT, "the creation of Multicall3", || async {
@@ -100,13 +97,7 @@ struct Project {
 
 impl Project {
     async fn copy(packages: &Packages, scratch: &Path) -> Result<Self, DevL1Error> {
-        let file_error = |action| {
-            move |source| DevL1Error::File {
-                action,
-                path: scratch.to_owned(),
-                source,
-            }
-        };
+        let file_error = |action| move |source| DevL1Error::File { action, path: scratch.to_owned(), source };
         std::fs::create_dir_all(scratch).map_err(file_error("create"))?;
         let directory = TempDir::with_prefix_in("deploy-", scratch).map_err(file_error("create a directory in"))?;
         // With its timestamps, or forge would want to compile.
@@ -117,17 +108,10 @@ impl Project {
             .stdin(Stdio::null())
             .output()
             .await
-            .map_err(|source| DevL1Error::Spawn {
-                program: "cp".to_owned(),
-                source,
-            })?;
+            .map_err(|source| DevL1Error::Spawn { program: "cp".to_owned(), source })?;
         if !copied.status.success() {
             let reason = std::io::Error::other(String::from_utf8_lossy(&copied.stderr).trim().to_owned());
-            return Err(DevL1Error::File {
-                action: "copy",
-                path: packages.contracts(),
-                source: reason,
-            });
+            return Err(DevL1Error::File { action: "copy", path: packages.contracts(), source: reason });
         }
         let project = Self { directory };
         project.write_stub_solc().map_err(file_error("write into"))?;
@@ -152,13 +136,7 @@ impl Project {
         // What an earlier try broadcast, to a chain that is gone.
         let _ = std::fs::remove_dir_all(project.join("broadcast"));
         let run = Command::new(packages.forge())
-            .args([
-                "script",
-                "script/deploy/DeployAztecL1Contracts.s.sol",
-                "--sig",
-                "run()",
-                "--broadcast",
-            ])
+            .args(["script", "script/deploy/DeployAztecL1Contracts.s.sol", "--sig", "run()", "--broadcast"])
             .args(["--private-key", &Account::at(Account::DEPLOYER)?.private_key.to_string()])
             .args(["--rpc-url", anvil.url().as_str()])
             .current_dir(&project)
@@ -171,10 +149,7 @@ impl Project {
             .output();
         match tokio::time::timeout(FORGE_LIMIT, run).await {
             Err(_) => Ok(Err(format!("no result within {} s", FORGE_LIMIT.as_secs()))),
-            Ok(Err(source)) => Err(DevL1Error::Spawn {
-                program: packages.forge().display().to_string(),
-                source,
-            }),
+            Ok(Err(source)) => Err(DevL1Error::Spawn { program: packages.forge().display().to_string(), source }),
             Ok(Ok(output)) => Ok(read_result(&output)),
         }
     }
@@ -184,11 +159,7 @@ impl Project {
 fn read_result(output: &Output) -> Result<Deployment, String> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        return Err(format!(
-            "forge ended ({}): {}",
-            output.status,
-            tail(&String::from_utf8_lossy(&output.stderr), 12)
-        ));
+        return Err(format!("forge ended ({}): {}", output.status, tail(&String::from_utf8_lossy(&output.stderr), 12)));
     }
     let line = stdout.lines().find_map(|line| line.trim().strip_prefix(RESULT_PREFIX));
     let json = line.ok_or_else(|| format!("forge printed no '{RESULT_PREFIX}' line: {}", tail(&stdout, 5)))?;
@@ -203,11 +174,7 @@ mod tests {
     use super::*;
 
     fn output(code: i32, stdout: &str, stderr: &str) -> Output {
-        Output {
-            status: ExitStatus::from_raw(code << 8),
-            stdout: stdout.into(),
-            stderr: stderr.into(),
-        }
+        Output { status: ExitStatus::from_raw(code << 8), stdout: stdout.into(), stderr: stderr.into() }
     }
 
     #[test]
@@ -217,10 +184,7 @@ mod tests {
             done"#;
         let deployment = read_result(&output(0, stdout, "")).unwrap();
         assert_eq!(deployment.rollup_version, 4_210_401_087);
-        assert_eq!(
-            deployment.registry_address,
-            address!("610178dA211FEF7D417bC0e6FeD39F05609AD788")
-        );
+        assert_eq!(deployment.registry_address, address!("610178dA211FEF7D417bC0e6FeD39F05609AD788"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::profile::Profile;
 use crate::prover::ProvingTask;
 use crate::rpc::AnvilRpc;
 use crate::state_cache;
+use crate::warm_up;
 
 /// Test accounts that publishers may use: funded, and no validators.
 const PUBLISHERS: std::ops::Range<u32> = 10..14;
@@ -59,13 +60,7 @@ pub struct Options {
 impl Options {
     /// Free ports, no prover, the default cache.
     pub fn new(profile: Profile) -> Self {
-        Self {
-            profile,
-            port: 0,
-            blob_port: 0,
-            prover: Prover::Off,
-            cache: None,
-        }
+        Self { profile, port: 0, blob_port: 0, prover: Prover::Off, cache: None }
     }
 }
 
@@ -140,6 +135,8 @@ pub async fn start(options: Options) -> Result<DevL1, DevL1Error> {
     rpc.request::<_, bool>("anvil_loadState", (deployed.state,)).await?;
     clock::start(&rpc, ETHEREUM_SLOT_DURATION_S).await?;
     clock::wait_until_aligned(&rpc).await?;
+    warm_up::send_first_blob(&rpc, CHAIN_ID).await?;
+    clock::wait_until_aligned(&rpc).await?;
     let description = describe(options.profile, &anvil, &blobs, &deployed.deployment).await?;
     wait_for_committee(&rpc, &description).await?;
 
@@ -147,21 +144,9 @@ pub async fn start(options: Options) -> Result<DevL1, DevL1Error> {
     let mut tasks = JoinSet::new();
     tasks.spawn(blobs.serve(rpc.clone()));
     if options.prover == Prover::On {
-        tasks.spawn(
-            ProvingTask {
-                rpc,
-                rollup: description.rollup,
-                mining: Arc::clone(&mining),
-            }
-            .run(),
-        );
+        tasks.spawn(ProvingTask { rpc, rollup: description.rollup, mining: Arc::clone(&mining) }.run());
     }
-    Ok(DevL1 {
-        anvil,
-        description,
-        mining,
-        tasks,
-    })
+    Ok(DevL1 { anvil, description, mining, tasks })
 }
 
 impl DevL1 {
@@ -228,12 +213,7 @@ async fn describe(
 
 /// Seconds and slots fit 64 bits; a contract that says otherwise is none of ours, and gets the largest number.
 fn small(call: &'static str, answer: Result<U256, alloy::contract::Error>) -> Result<u64, DevL1Error> {
-    answer
-        .map(|number| number.saturating_to())
-        .map_err(|source| DevL1Error::Contract {
-            call,
-            source: Box::new(source),
-        })
+    answer.map(|number| number.saturating_to()).map_err(|source| DevL1Error::Contract { call, source: Box::new(source) })
 }
 
 async fn wait_for_committee(rpc: &AnvilRpc, description: &Description) -> Result<(), DevL1Error> {
@@ -241,11 +221,7 @@ async fn wait_for_committee(rpc: &AnvilRpc, description: &Description) -> Result
     until(COMMITTEE_LIMIT, "a committee of the current epoch", || async {
         let head = rpc.head().await?;
         // An error is the contract's way of saying that there is none yet.
-        let committee = rollup
-            .getCommitteeAt(U256::from(head.timestamp))
-            .call()
-            .await
-            .unwrap_or_default();
+        let committee = rollup.getCommitteeAt(U256::from(head.timestamp)).call().await.unwrap_or_default();
         Ok((u32::try_from(committee.len()) == Ok(description.committee_size)).then_some(()))
     })
     .await

@@ -116,10 +116,7 @@ impl DevL1Error {
         if source.kind() == std::io::ErrorKind::AddrInUse {
             return Self::PortInUse { port, purpose, source };
         }
-        Self::Spawn {
-            program: format!("{purpose} on 127.0.0.1:{port}"),
-            source,
-        }
+        Self::Spawn { program: format!("{purpose} on 127.0.0.1:{port}"), source }
     }
 }
 

@@ -28,6 +28,7 @@ mod prover;
 mod rpc;
 mod state_cache;
 mod validator_key;
+mod warm_up;
 
 pub use account::Account;
 pub use contracts::InboxMessage;

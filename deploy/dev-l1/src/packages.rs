@@ -18,10 +18,7 @@ impl Packages {
     /// Runs the setup script, which installs on the first run and afterwards only answers.
     pub(crate) async fn install(cache: &Path) -> Result<Self, DevL1Error> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../setup/l1-packages");
-        let spawn_error = |source| DevL1Error::Spawn {
-            program: script.display().to_string(),
-            source,
-        };
+        let spawn_error = |source| DevL1Error::Spawn { program: script.display().to_string(), source };
         let mut child = Command::new(&script)
             .env("OLLIN_CACHE", cache)
             .stdin(Stdio::null())
@@ -42,20 +39,14 @@ impl Packages {
         let output = child.wait_with_output().await.map_err(spawn_error)?;
         let directory = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         if !output.status.success() || !directory.is_dir() {
-            return Err(DevL1Error::Packages {
-                script,
-                detail: tail(&errors, 5),
-            });
+            return Err(DevL1Error::Packages { script, detail: tail(&errors, 5) });
         }
         Ok(Self { directory })
     }
 
     /// Names the installed versions; part of a cached deployment's key.
     pub(crate) fn versions(&self) -> String {
-        self.directory
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        self.directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     pub(crate) fn anvil(&self) -> PathBuf {

@@ -25,18 +25,9 @@ const FIXED: [(&str, &str); 31] = [
     ("NETWORK", "local"),
     ("REAL_VERIFIER", "false"),
     ("FEE_JUICE_PORTAL_INITIAL_BALANCE", "0"),
-    (
-        "VK_TREE_ROOT",
-        "0x1dd2644a17d1ddd8831287a78c5a1033b7ae35cdf2a3db833608856c062fc2ba",
-    ),
-    (
-        "PROTOCOL_CONTRACTS_HASH",
-        "0x2672340d9a0107a7b81e6d10d25b854debe613f3272e8738e8df0ca2ff297141",
-    ),
-    (
-        "GENESIS_ARCHIVE_ROOT",
-        "0x15684c8c3d2106918d3860f777e50555b7166adff47df13cc652e2e5a50bf5c7",
-    ),
+    ("VK_TREE_ROOT", "0x1dd2644a17d1ddd8831287a78c5a1033b7ae35cdf2a3db833608856c062fc2ba"),
+    ("PROTOCOL_CONTRACTS_HASH", "0x2672340d9a0107a7b81e6d10d25b854debe613f3272e8738e8df0ca2ff297141"),
+    ("GENESIS_ARCHIVE_ROOT", "0x15684c8c3d2106918d3860f777e50555b7166adff47df13cc652e2e5a50bf5c7"),
     ("AZTEC_LAG_IN_EPOCHS_FOR_VALIDATOR_SET", "1"),
     ("AZTEC_LAG_IN_EPOCHS_FOR_RANDAO", "1"),
     ("AZTEC_INBOX_LAG", "1"),
@@ -125,11 +116,7 @@ mod tests {
         let validators: Value = serde_json::from_str(&parameters.variables["INITIAL_VALIDATORS"]).unwrap();
         let validators = validators.as_array().unwrap();
         assert_eq!(validators.len(), 4);
-        assert!(
-            validators
-                .iter()
-                .all(|validator| validator["privateKey"].as_str().unwrap().bytes().all(|b| b.is_ascii_digit()))
-        );
+        assert!(validators.iter().all(|validator| validator["privateKey"].as_str().unwrap().bytes().all(|b| b.is_ascii_digit())));
         assert_eq!(parameters.variables["AZTEC_TARGET_COMMITTEE_SIZE"], "4");
     }
 

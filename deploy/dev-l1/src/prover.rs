@@ -36,11 +36,7 @@ impl ProvingTask {
             looks.tick().await;
             let step = async {
                 let head = self.rpc.head().await?.number;
-                if seen.replace(head).is_some_and(|seen| seen != head) {
-                    self.prove_after_new_block().await
-                } else {
-                    Ok(())
-                }
+                if seen.replace(head).is_some_and(|seen| seen != head) { self.prove_after_new_block().await } else { Ok(()) }
             };
             if let Err(error) = step.await {
                 return error;
@@ -56,18 +52,14 @@ impl ProvingTask {
         }
         self.rpc.request::<_, ()>("evm_setIntervalMining", (0,)).await?;
         let proved = self.prove().await;
-        self.rpc
-            .request::<_, ()>("evm_setIntervalMining", (ETHEREUM_SLOT_DURATION_S,))
-            .await?;
+        self.rpc.request::<_, ()>("evm_setIntervalMining", (ETHEREUM_SLOT_DURATION_S,)).await?;
         proved
     }
 
     async fn prove(&self) -> Result<(), DevL1Error> {
         if let Some((pending, proven)) = self.provable().await? {
             let word = tips_word(pending, proven);
-            self.rpc
-                .request::<_, bool>("anvil_setStorageAt", (self.rollup, tips_slot(), word))
-                .await?;
+            self.rpc.request::<_, bool>("anvil_setStorageAt", (self.rollup, tips_slot(), word)).await?;
             tracing::info!(%proven, %pending, "moved the proven tip");
         }
         Ok(())
@@ -76,21 +68,12 @@ impl ProvingTask {
     /// The pending tip and the number up to which checkpoints can be proven, if that moves the proven tip.
     async fn provable(&self) -> Result<Option<(U256, U256)>, DevL1Error> {
         let rollup = self.rollup();
-        let error = |call| {
-            move |source| DevL1Error::Contract {
-                call,
-                source: Box::new(source),
-            }
-        };
+        let error = |call| move |source| DevL1Error::Contract { call, source: Box::new(source) };
         let tips = rollup.getTips().call().await.map_err(error("getTips"))?;
         let epoch = rollup.getCurrentEpoch().call().await.map_err(error("getCurrentEpoch"))?;
         let mut number = tips.pending;
         while number > tips.proven {
-            let own = rollup
-                .getEpochForCheckpoint(number)
-                .call()
-                .await
-                .map_err(error("getEpochForCheckpoint"))?;
+            let own = rollup.getEpochForCheckpoint(number).call().await.map_err(error("getEpochForCheckpoint"))?;
             if own < epoch {
                 return Ok(Some((tips.pending, number)));
             }

@@ -34,9 +34,7 @@ impl AnvilRpc {
     pub(crate) fn new(url: Url) -> Self {
         // Of two rustls back ends the HTTP client wants one named. An error means that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self {
-            provider: RootProvider::new_http(url),
-        }
+        Self { provider: RootProvider::new_http(url) }
     }
 
     pub(crate) fn provider(&self) -> &RootProvider {
@@ -66,10 +64,7 @@ impl AnvilRpc {
                 timestamp: block.header.timestamp,
                 base_fee_wei: block.header.base_fee_per_gas.unwrap_or_default().into(),
             }),
-            None => Err(rpc_error(
-                method,
-                TransportErrorKind::custom_str(&format!("there is no block {wanted}")),
-            )),
+            None => Err(rpc_error(method, TransportErrorKind::custom_str(&format!("there is no block {wanted}")))),
         }
     }
 }
@@ -86,8 +81,5 @@ async fn within_time<T>(
 }
 
 fn rpc_error(method: &'static str, source: TransportError) -> DevL1Error {
-    DevL1Error::Rpc {
-        method,
-        source: Box::new(source),
-    }
+    DevL1Error::Rpc { method, source: Box::new(source) }
 }

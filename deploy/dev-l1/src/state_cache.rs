@@ -17,16 +17,8 @@ const STATE_FILE: &str = "state.hex";
 pub(crate) fn directory(chosen: Option<&Path>) -> Result<PathBuf, DevL1Error> {
     let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || named("HOME").map(|home| home.join(".cache/ollin"));
-    let directory = chosen
-        .map(Path::to_owned)
-        .or_else(|| named("OLLIN_CACHE"))
-        .or_else(home)
-        .ok_or(DevL1Error::NoCache)?;
-    std::path::absolute(&directory).map_err(|source| DevL1Error::File {
-        action: "resolve",
-        path: directory,
-        source,
-    })
+    let directory = chosen.map(Path::to_owned).or_else(|| named("OLLIN_CACHE")).or_else(home).ok_or(DevL1Error::NoCache)?;
+    std::path::absolute(&directory).map_err(|source| DevL1Error::File { action: "resolve", path: directory, source })
 }
 
 /// The deployed state of a profile: from the cache, else deployed now.
@@ -45,33 +37,20 @@ pub(crate) async fn load_or_deploy(packages: &Packages, profile: Profile, cache:
 fn read(entry: &Path) -> Result<DeployedState, DevL1Error> {
     let text = |name| {
         let path = entry.join(name);
-        std::fs::read_to_string(&path).map_err(|source| DevL1Error::File {
-            action: "read",
-            path,
-            source,
-        })
+        std::fs::read_to_string(&path).map_err(|source| DevL1Error::File { action: "read", path, source })
     };
-    let deployment: Deployment = serde_json::from_str(&text(DEPLOYMENT_FILE)?).map_err(|error| DevL1Error::Cache {
-        path: entry.to_owned(),
-        detail: format!("{DEPLOYMENT_FILE}: {error}"),
-    })?;
+    let deployment: Deployment = serde_json::from_str(&text(DEPLOYMENT_FILE)?)
+        .map_err(|error| DevL1Error::Cache { path: entry.to_owned(), detail: format!("{DEPLOYMENT_FILE}: {error}") })?;
     let state = text(STATE_FILE)?;
     if !state.starts_with("0x") {
-        return Err(DevL1Error::Cache {
-            path: entry.to_owned(),
-            detail: format!("{STATE_FILE} is not hexadecimal"),
-        });
+        return Err(DevL1Error::Cache { path: entry.to_owned(), detail: format!("{STATE_FILE} is not hexadecimal") });
     }
     Ok(DeployedState { deployment, state })
 }
 
 /// The entry appears whole or not at all. Should another process have been first, its entry stays.
 fn write(deployed: &DeployedState, states: &Path, entry: &Path) -> Result<(), DevL1Error> {
-    let file_error = |source| DevL1Error::File {
-        action: "write",
-        path: entry.to_owned(),
-        source,
-    };
+    let file_error = |source| DevL1Error::File { action: "write", path: entry.to_owned(), source };
     let new = TempDir::with_prefix_in("new-", states).map_err(file_error)?;
     let deployment = serde_json::to_string_pretty(&deployed.deployment).map_err(|error| file_error(error.into()))?;
     std::fs::write(new.path().join(DEPLOYMENT_FILE), deployment).map_err(file_error)?;
@@ -100,10 +79,7 @@ mod tests {
             inbox_address: Address::repeat_byte(3),
             rollup_version: 4,
         };
-        DeployedState {
-            deployment,
-            state: state.to_owned(),
-        }
+        DeployedState { deployment, state: state.to_owned() }
     }
 
     #[test]
@@ -116,11 +92,7 @@ mod tests {
         let found = read(&entry).unwrap();
         assert_eq!(found.state, "0x01");
         assert_eq!(found.deployment, deployed("0x01").deployment);
-        assert_eq!(
-            std::fs::read_dir(cache.path()).unwrap().count(),
-            1,
-            "nothing temporary is left"
-        );
+        assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 1, "nothing temporary is left");
     }
 
     #[test]

@@ -25,13 +25,7 @@ impl ValidatorKey {
         let scalar = U256::from_be_bytes(private_key.0) & ((U256::from(1) << SCALAR_BITS) - U256::from(1));
         let generator = G2Affine::new(g2::G2_GENERATOR_X, g2::G2_GENERATOR_Y);
         let point: G2Affine = (generator * Fr::from_be_bytes_mod_order(&scalar.to_be_bytes::<32>())).into();
-        Self {
-            scalar,
-            x0: number(&point.x.c0),
-            x1: number(&point.x.c1),
-            y0: number(&point.y.c0),
-            y1: number(&point.y.c1),
-        }
+        Self { scalar, x0: number(&point.x.c0), x1: number(&point.x.c1), y0: number(&point.y.c0), y1: number(&point.y.c1) }
     }
 }
 

@@ -40,11 +40,7 @@ async fn head(provider: &RootProvider) -> (u64, u64) {
 }
 
 fn assert_aligned(timestamp: u64) {
-    assert!(
-        timestamp.abs_diff(unix_now_s()) <= 2,
-        "L1 head at {timestamp}, wall clock {}",
-        unix_now_s()
-    );
+    assert!(timestamp.abs_diff(unix_now_s()) <= 2, "L1 head at {timestamp}, wall clock {}", unix_now_s());
 }
 
 fn process_exists(pid: u32) -> bool {
@@ -53,31 +49,11 @@ fn process_exists(pid: u32) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_profile_is_ready_to_take_a_checkpoint_and_leaves_nothing_behind() {
-    let l1 = start(Options {
-        prover: Prover::On,
-        ..Options::new(Profile::Demo)
-    })
-    .await
-    .unwrap();
+    let l1 = start(Options { prover: Prover::On, ..Options::new(Profile::Demo) }).await.unwrap();
     let info = l1.info();
-    assert_eq!(
-        (
-            info.chain_id,
-            info.slot_duration,
-            info.epoch_duration,
-            info.ethereum_slot_duration
-        ),
-        (31337, 6, 4, 1)
-    );
-    assert_eq!(
-        info.validators.iter().map(|validator| validator.address).collect::<Vec<_>>(),
-        [ATTESTER]
-    );
-    assert!(
-        info.publisher_keys
-            .iter()
-            .all(|publisher| !info.validators.contains(publisher))
-    );
+    assert_eq!((info.chain_id, info.slot_duration, info.epoch_duration, info.ethereum_slot_duration), (31337, 6, 4, 1));
+    assert_eq!(info.validators.iter().map(|validator| validator.address).collect::<Vec<_>>(), [ATTESTER]);
+    assert!(info.publisher_keys.iter().all(|publisher| !info.validators.contains(publisher)));
     let json = serde_json::to_value(info).unwrap();
     assert_eq!(json["profile"], "demo");
     assert_eq!(json["pid_anvil"], info.pid_anvil);
@@ -91,21 +67,14 @@ async fn the_demo_profile_is_ready_to_take_a_checkpoint_and_leaves_nothing_behin
     assert!(rollup.getEpochAt(U256::from(timestamp)).call().await.unwrap() >= U256::from(2));
     assert_eq!(rollup.getCommitteeAt(U256::from(timestamp)).call().await.unwrap(), [ATTESTER]);
     assert_ne!(rollup.archiveAt(U256::ZERO).call().await.unwrap(), B256::ZERO);
-    let registered = Registry::new(info.registry, &provider)
-        .getCanonicalRollup()
-        .call()
-        .await
-        .unwrap();
+    let registered = Registry::new(info.registry, &provider).getCanonicalRollup().call().await.unwrap();
     assert_eq!(registered, info.rollup);
     assert!(!provider.get_code_at(MULTICALL).await.unwrap().is_empty());
     for publisher in &info.publisher_keys {
         assert!(provider.get_balance(publisher.address).await.unwrap() > U256::from(10).pow(U256::from(20)));
     }
 
-    let message = l1
-        .send_inbox_message(B256::with_last_byte(5), B256::with_last_byte(6), B256::with_last_byte(7))
-        .await
-        .unwrap();
+    let message = l1.send_inbox_message(B256::with_last_byte(5), B256::with_last_byte(6), B256::with_last_byte(7)).await.unwrap();
     assert_eq!(message.checkpoint, 2, "the inbox lags by one checkpoint");
     assert!(message.l1_block > number);
 
@@ -160,10 +129,7 @@ async fn fee_after(provider: &RootProvider, number: u64) -> u64 {
 #[tokio::test]
 async fn the_end_of_anvil_is_reported() {
     let mut l1 = start(Options::new(Profile::Demo)).await.unwrap();
-    let killed = Command::new("kill")
-        .args(["-KILL", &l1.info().pid_anvil.to_string()])
-        .status()
-        .unwrap();
+    let killed = Command::new("kill").args(["-KILL", &l1.info().pid_anvil.to_string()]).status().unwrap();
     assert!(killed.success());
     let error = tokio::time::timeout(LIMIT, l1.ended()).await.unwrap();
     assert!(matches!(error, DevL1Error::AnvilDied { .. }), "{error}");
@@ -185,13 +151,7 @@ async fn the_program_announces_itself_and_anvil_does_not_outlive_it() {
         let info: Description = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
         assert!(process_exists(info.pid_anvil));
 
-        assert!(
-            Command::new("kill")
-                .args([signal, &program.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([signal, &program.id().to_string()]).status().unwrap().success());
         let status = program.wait().unwrap();
         assert_eq!(status.code(), (signal == "-TERM").then_some(0));
         wait_for("the end of anvil", || !process_exists(info.pid_anvil)).await;
@@ -211,24 +171,8 @@ async fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
 
-    let rpc = start(Options {
-        port,
-        ..Options::new(Profile::Demo)
-    })
-    .await
-    .unwrap_err();
-    assert!(
-        matches!(&rpc, DevL1Error::PortInUse { port: named, .. } if *named == port),
-        "{rpc}"
-    );
-    let blobs = start(Options {
-        blob_port: port,
-        ..Options::new(Profile::Demo)
-    })
-    .await
-    .unwrap_err();
-    assert!(
-        blobs.to_string().contains(&format!("port {port} for the blob server")),
-        "{blobs}"
-    );
+    let rpc = start(Options { port, ..Options::new(Profile::Demo) }).await.unwrap_err();
+    assert!(matches!(&rpc, DevL1Error::PortInUse { port: named, .. } if *named == port), "{rpc}");
+    let blobs = start(Options { blob_port: port, ..Options::new(Profile::Demo) }).await.unwrap_err();
+    assert!(blobs.to_string().contains(&format!("port {port} for the blob server")), "{blobs}");
 }

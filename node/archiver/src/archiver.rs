@@ -53,19 +53,8 @@ impl Archiver {
         let store = Arc::new(Store::open(directory, &binding)?);
         let synchronizer = Synchronizer::new(l1.clone(), store.clone())?;
         let view = watch::Sender::new(Arc::new(ArchiverView::new(synchronizer.tip().clone())));
-        let poll = if l1.schedule().ethereum_slot_duration <= FAST_L1_SLOT {
-            POLL_FAST
-        } else {
-            POLL
-        };
-        Ok(Self {
-            synchronizer,
-            l1,
-            store,
-            view,
-            poll,
-            lower_since: None,
-        })
+        let poll = if l1.schedule().ethereum_slot_duration <= FAST_L1_SLOT { POLL_FAST } else { POLL };
+        Ok(Self { synchronizer, l1, store, view, poll, lower_since: None })
     }
 
     /// Looks at L1 this often instead of the default (500 ms, or 200 ms where L1 blocks come every one or two seconds).
@@ -77,10 +66,7 @@ impl Archiver {
 
     /// A reader of this archiver.
     pub fn handle(&self) -> ArchiverHandle {
-        ArchiverHandle {
-            store: self.store.clone(),
-            view: self.view.subscribe(),
-        }
+        ArchiverHandle { store: self.store.clone(), view: self.view.subscribe() }
     }
 
     /// Follows L1 until `shutdown`. A pass that was begun is dropped at its next wait: the store holds whole checkpoints only.
@@ -113,10 +99,7 @@ impl Archiver {
         if let Some(read) = seen.synced_at.filter(|read| read.number > head.number)
             && self.is_too_early_for_lower_head()
         {
-            let error = format!(
-                "L1 endpoint is behind: its head is {}, {} was read before",
-                head.number, read.number
-            );
+            let error = format!("L1 endpoint is behind: its head is {}, {} was read before", head.number, read.number);
             return self.publish_error(&seen, seen.l1_head, error);
         }
         self.lower_since = None;
@@ -145,12 +128,7 @@ impl Archiver {
     /// A reorg may lower L1's height, but not for long.
     fn is_too_early_for_lower_head(&mut self) -> bool {
         let since = *self.lower_since.get_or_insert_with(Instant::now);
-        let patience = self
-            .l1
-            .schedule()
-            .ethereum_slot_duration
-            .saturating_mul(LOWER_HEAD_L1_SLOTS)
-            .max(2);
+        let patience = self.l1.schedule().ethereum_slot_duration.saturating_mul(LOWER_HEAD_L1_SLOTS).max(2);
         since.elapsed() < Duration::from_secs(patience)
     }
 
@@ -160,11 +138,7 @@ impl Archiver {
             tracing::warn!(error, "L1 not read to its head");
         }
         metrics::counter!("ollin_archiver_failed_passes_total").increment(1);
-        self.view.send_replace(Arc::new(ArchiverView {
-            l1_head,
-            last_error: Some(error),
-            ..seen.clone()
-        }));
+        self.view.send_replace(Arc::new(ArchiverView { l1_head, last_error: Some(error), ..seen.clone() }));
     }
 }
 

@@ -42,10 +42,7 @@ pub fn recover_propose(
         Some(to) if to == rollup => vec![transaction.input.to_vec()],
         Some(to) if to == MULTICALL3 => bundled(&transaction.input, rollup),
         to => {
-            return Err(CalldataError::OtherContract {
-                transaction: event.transaction,
-                to,
-            });
+            return Err(CalldataError::OtherContract { transaction: event.transaction, to });
         }
     };
     let logged = |call: &ProposeCall| {
@@ -54,10 +51,7 @@ pub fn recover_propose(
             && call.args.archive == event.archive
     };
     let mut decoded = candidates.iter().filter_map(|calldata| ProposeCall::decode(calldata).ok());
-    let no_match = CalldataError::NoMatch {
-        transaction: event.transaction,
-        candidates: candidates.len(),
-    };
+    let no_match = CalldataError::NoMatch { transaction: event.transaction, candidates: candidates.len() };
     decoded.find(logged).ok_or(no_match)
 }
 
@@ -100,10 +94,7 @@ mod tests {
 
     impl Proposal {
         fn transaction(&self) -> L1Transaction {
-            L1Transaction {
-                to: Some(self.to),
-                input: self.input.clone(),
-            }
+            L1Transaction { to: Some(self.to), input: self.input.clone() }
         }
 
         fn event(&self) -> CheckpointProposed {
@@ -127,10 +118,7 @@ mod tests {
     #[test]
     fn a_direct_call_and_one_through_multicall3_are_recovered() {
         let Fixture { rollup, proposals } = fixture();
-        assert_eq!(
-            proposals.iter().map(|proposal| proposal.to == MULTICALL3).collect::<Vec<_>>(),
-            [true, false]
-        );
+        assert_eq!(proposals.iter().map(|proposal| proposal.to == MULTICALL3).collect::<Vec<_>>(), [true, false]);
         for proposal in proposals {
             let call = recover_propose(&proposal.transaction(), rollup, &proposal.event()).unwrap();
             assert_eq!(call.args.header.slot, Slot::new(proposal.slot));
@@ -141,11 +129,7 @@ mod tests {
     #[test]
     fn the_logged_one_of_several_proposals_is_taken() {
         let Fixture { rollup, proposals } = fixture();
-        let call = |target, calldata: &Bytes| BundledCall {
-            target,
-            allow_failure: true,
-            calldata: calldata.to_vec(),
-        };
+        let call = |target, calldata: &Bytes| BundledCall { target, allow_failure: true, calldata: calldata.to_vec() };
         let [first, second] = [&proposals[0], &proposals[1]];
         let calls = vec![
             call(Address::ZERO, &second.propose_calldata),
@@ -153,10 +137,7 @@ mod tests {
             call(rollup, &Bytes::from_static(&PROPOSE_SELECTOR)),
             call(rollup, &second.propose_calldata),
         ];
-        let bundle = L1Transaction {
-            to: Some(MULTICALL3),
-            input: encode_aggregate3(&calls).into(),
-        };
+        let bundle = L1Transaction { to: Some(MULTICALL3), input: encode_aggregate3(&calls).into() };
         let found = recover_propose(&bundle, rollup, &second.event()).unwrap();
         assert_eq!(found.args.header.slot, Slot::new(second.slot));
     }
@@ -165,34 +146,16 @@ mod tests {
     fn calldata_that_does_not_match_the_log_is_refused() {
         let Fixture { rollup, proposals } = fixture();
         let proposal = &proposals[0];
-        let digest = CheckpointProposed {
-            payload_digest: B256::ZERO,
-            ..proposal.event()
-        };
-        let hash = CheckpointProposed {
-            attestations_hash: B256::ZERO,
-            ..proposal.event()
-        };
+        let digest = CheckpointProposed { payload_digest: B256::ZERO, ..proposal.event() };
+        let hash = CheckpointProposed { attestations_hash: B256::ZERO, ..proposal.event() };
         for event in [digest, hash] {
             let refusal = recover_propose(&proposal.transaction(), rollup, &event).unwrap_err();
             assert!(matches!(refusal, CalldataError::NoMatch { candidates: 1, .. }));
         }
-        let elsewhere = L1Transaction {
-            to: Some(Address::ZERO),
-            ..proposal.transaction()
-        };
-        assert!(matches!(
-            recover_propose(&elsewhere, rollup, &proposal.event()),
-            Err(CalldataError::OtherContract { .. })
-        ));
-        let created = L1Transaction {
-            to: None,
-            ..proposal.transaction()
-        };
-        assert!(matches!(
-            recover_propose(&created, rollup, &proposal.event()),
-            Err(CalldataError::OtherContract { .. })
-        ));
+        let elsewhere = L1Transaction { to: Some(Address::ZERO), ..proposal.transaction() };
+        assert!(matches!(recover_propose(&elsewhere, rollup, &proposal.event()), Err(CalldataError::OtherContract { .. })));
+        let created = L1Transaction { to: None, ..proposal.transaction() };
+        assert!(matches!(recover_propose(&created, rollup, &proposal.event()), Err(CalldataError::OtherContract { .. })));
     }
 
     #[test]
@@ -200,10 +163,7 @@ mod tests {
         let Fixture { rollup, proposals } = fixture();
         for proposal in &proposals {
             for end in (0..proposal.input.len() - 32).step_by(7) {
-                let cut = L1Transaction {
-                    input: proposal.input.slice(..end),
-                    ..proposal.transaction()
-                };
+                let cut = L1Transaction { input: proposal.input.slice(..end), ..proposal.transaction() };
                 assert!(recover_propose(&cut, rollup, &proposal.event()).is_err(), "cut at {end}");
             }
         }

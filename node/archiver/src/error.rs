@@ -61,25 +61,16 @@ pub(crate) enum SyncError {
     MessagesMissing { expected: u64, found: u64 },
     /// The rollup has more checkpoints than its logs show.
     #[error("the rollup's chain has {expected} checkpoints, its logs show {found}")]
-    CheckpointsMissing {
-        expected: CheckpointNumber,
-        found: CheckpointNumber,
-    },
+    CheckpointsMissing { expected: CheckpointNumber, found: CheckpointNumber },
     /// The genesis archive is not ours: the compatibility check was left out, or L1 answers for another chain.
     #[error("the rollup's archive at checkpoint 0 is not the genesis that the store began with")]
     Genesis,
     /// The log's transaction is unknown to the endpoint.
     #[error("transaction {transaction} of checkpoint {checkpoint} not found on L1")]
-    TransactionMissing {
-        checkpoint: CheckpointNumber,
-        transaction: alloy_primitives::B256,
-    },
+    TransactionMissing { checkpoint: CheckpointNumber, transaction: alloy_primitives::B256 },
     /// L1 moved while it was read.
     #[error("L1 block {block} of checkpoint {checkpoint} is gone")]
-    BlockGone {
-        checkpoint: CheckpointNumber,
-        block: ollin_protocol::units::L1BlockNumber,
-    },
+    BlockGone { checkpoint: CheckpointNumber, block: ollin_protocol::units::L1BlockNumber },
     /// The task that executed the checkpoint ended without an answer.
     #[error("verification of checkpoint {checkpoint} was interrupted")]
     Interrupted { checkpoint: CheckpointNumber },

@@ -51,19 +51,10 @@ pub(crate) fn tree_start(checkpoint: CheckpointNumber) -> Option<u64> {
 /// Source: npm @aztec/archiver 4.1.2, `src/store/message_store.ts`.
 pub(crate) fn follow(previous: Option<&StoredMessage>, sent: &MessageSent) -> Result<StoredMessage, InboxFault> {
     let index = sent.index;
-    let other_tree = InboxFault::OtherTree {
-        index,
-        checkpoint: sent.checkpoint,
-    };
+    let other_tree = InboxFault::OtherTree { index, checkpoint: sent.checkpoint };
     let start = tree_start(sent.checkpoint).ok_or(other_tree)?;
-    let position = index
-        .checked_sub(start)
-        .filter(|position| *position < MESSAGES_PER_TREE)
-        .ok_or(other_tree)?;
-    let order = InboxFault::Order {
-        index,
-        previous: previous.map(|message| message.index),
-    };
+    let position = index.checked_sub(start).filter(|position| *position < MESSAGES_PER_TREE).ok_or(other_tree)?;
+    let order = InboxFault::Order { index, previous: previous.map(|message| message.index) };
     let continues = previous.is_some_and(|message| message.index.checked_add(1) == Some(index));
     let opens = position == 0 && previous.is_none_or(|message| message.index < index);
     if !continues && !opens {
@@ -71,11 +62,7 @@ pub(crate) fn follow(previous: Option<&StoredMessage>, sent: &MessageSent) -> Re
     }
     let expected = rolling_hash(previous.map(|message| message.rolling_hash).unwrap_or_default(), sent.leaf);
     if expected != sent.rolling_hash {
-        return Err(InboxFault::RollingHash {
-            index,
-            found: sent.rolling_hash,
-            expected,
-        });
+        return Err(InboxFault::RollingHash { index, found: sent.rolling_hash, expected });
     }
     Ok(StoredMessage {
         index,
@@ -127,9 +114,7 @@ mod tests {
     }
 
     fn all(events: &[MessageSent]) -> Result<Option<StoredMessage>, InboxFault> {
-        events
-            .iter()
-            .try_fold(None, |previous, sent| follow(previous.as_ref(), sent).map(Some))
+        events.iter().try_fold(None, |previous, sent| follow(previous.as_ref(), sent).map(Some))
     }
 
     #[test]
@@ -142,22 +127,10 @@ mod tests {
     fn a_missing_a_swapped_and_a_changed_message_are_refused() {
         let mut missing = events();
         missing.remove(1);
-        assert!(matches!(
-            all(&missing),
-            Err(InboxFault::Order {
-                index: 1026,
-                previous: Some(1024)
-            })
-        ));
+        assert!(matches!(all(&missing), Err(InboxFault::Order { index: 1026, previous: Some(1024) })));
         let mut first_missing = events();
         first_missing.remove(0);
-        assert!(matches!(
-            all(&first_missing),
-            Err(InboxFault::Order {
-                index: 1025,
-                previous: None
-            })
-        ));
+        assert!(matches!(all(&first_missing), Err(InboxFault::Order { index: 1025, previous: None })));
         let mut swapped = events();
         swapped.swap(1, 2);
         assert!(matches!(all(&swapped), Err(InboxFault::Order { .. })));
@@ -171,10 +144,7 @@ mod tests {
         for (checkpoint, index) in [(0, 0), (1, 1024), (3, 1024), (2, 2048), (u64::MAX, 5)] {
             let mut sent = events().remove(0);
             (sent.checkpoint, sent.index) = (CheckpointNumber::new(checkpoint), index);
-            assert!(
-                matches!(follow(None, &sent), Err(InboxFault::OtherTree { .. })),
-                "{checkpoint} {index}"
-            );
+            assert!(matches!(follow(None, &sent), Err(InboxFault::OtherTree { .. })), "{checkpoint} {index}");
         }
     }
 

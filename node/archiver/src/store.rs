@@ -54,14 +54,8 @@ impl Store {
         options.set_max_open_files(64);
         options.set_keep_log_file_num(2);
         options.set_write_buffer_size(4 << 20);
-        let db = DB::open(&options, path).map_err(|source| ArchiverError::Store {
-            path: path.to_owned(),
-            source,
-        })?;
-        let store = Self {
-            db,
-            path: path.to_owned(),
-        };
+        let db = DB::open(&options, path).map_err(|source| ArchiverError::Store { path: path.to_owned(), source })?;
+        let store = Self { db, path: path.to_owned() };
         store.bind(binding)?;
         Ok(store)
     }
@@ -78,28 +72,15 @@ impl Store {
             if found == expected {
                 Ok(())
             } else {
-                Err(ArchiverError::OtherRollup {
-                    path: self.path.clone(),
-                    what,
-                    found,
-                    expected,
-                })
+                Err(ArchiverError::OtherRollup { path: self.path.clone(), what, found, expected })
             }
         };
         differs("schema", schema.to_string(), SCHEMA.to_string())?;
         let found: StoreBinding = self.require(&key(Table::META, BINDING_KEY), "binding")?;
         differs("L1 chain id", found.chain_id.to_string(), binding.chain_id.to_string())?;
         differs("rollup", found.rollup.to_string(), binding.rollup.to_string())?;
-        differs(
-            "rollup version",
-            found.rollup_version.to_string(),
-            binding.rollup_version.to_string(),
-        )?;
-        differs(
-            "genesis archive root",
-            found.genesis_archive_root.to_string(),
-            binding.genesis_archive_root.to_string(),
-        )
+        differs("rollup version", found.rollup_version.to_string(), binding.rollup_version.to_string())?;
+        differs("genesis archive root", found.genesis_archive_root.to_string(), binding.genesis_archive_root.to_string())
     }
 
     pub(crate) fn checkpoint(&self, number: CheckpointNumber) -> Result<Option<StoredCheckpoint>, ArchiverError> {
@@ -112,11 +93,7 @@ impl Store {
 
     pub(crate) fn insert_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<(), ArchiverError> {
         let mut batch = WriteBatch::default();
-        self.put(
-            &mut batch,
-            key(Table::CHECKPOINT, &checkpoint.number.get().to_be_bytes()),
-            checkpoint,
-        )?;
+        self.put(&mut batch, key(Table::CHECKPOINT, &checkpoint.number.get().to_be_bytes()), checkpoint)?;
         self.write(batch)
     }
 
@@ -160,9 +137,7 @@ impl Store {
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(key(Table::MESSAGE, &start.saturating_add(MESSAGES_PER_TREE).to_be_bytes()));
         let from = key(Table::MESSAGE, &start.to_be_bytes());
-        let entries = self
-            .db
-            .iterator_opt(IteratorMode::From(&from, rocksdb::Direction::Forward), options);
+        let entries = self.db.iterator_opt(IteratorMode::From(&from, rocksdb::Direction::Forward), options);
         entries
             .map(|entry| {
                 let (_, value) = entry.map_err(|source| self.failed(source))?;
@@ -175,12 +150,8 @@ impl Store {
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(Table::INVALID.end());
         let from = key(Table::INVALID, &[]);
-        let entries = self
-            .db
-            .iterator_opt(IteratorMode::From(&from, rocksdb::Direction::Forward), options);
-        entries
-            .map(|entry| self.decode(&entry.map_err(|source| self.failed(source))?.1, "invalid checkpoint"))
-            .collect()
+        let entries = self.db.iterator_opt(IteratorMode::From(&from, rocksdb::Direction::Forward), options);
+        entries.map(|entry| self.decode(&entry.map_err(|source| self.failed(source))?.1, "invalid checkpoint")).collect()
     }
 
     pub(crate) fn insert_invalid(&self, invalid: &InvalidCheckpoint) -> Result<(), ArchiverError> {
@@ -257,25 +228,16 @@ impl Store {
     }
 
     fn failed(&self, source: rocksdb::Error) -> ArchiverError {
-        ArchiverError::Store {
-            path: self.path.clone(),
-            source,
-        }
+        ArchiverError::Store { path: self.path.clone(), source }
     }
 
     fn corrupt(&self, what: String) -> ArchiverError {
-        ArchiverError::Corrupt {
-            path: self.path.clone(),
-            what,
-        }
+        ArchiverError::Corrupt { path: self.path.clone(), what }
     }
 }
 
 fn invalid_key(invalid: &InvalidCheckpoint) -> Vec<u8> {
-    key(
-        Table::INVALID,
-        &[invalid.number.get().to_be_bytes().as_slice(), &invalid.archive.to_be_bytes()].concat(),
-    )
+    key(Table::INVALID, &[invalid.number.get().to_be_bytes().as_slice(), &invalid.archive.to_be_bytes()].concat())
 }
 
 #[cfg(test)]
@@ -286,12 +248,7 @@ mod tests {
     use super::*;
 
     fn binding() -> StoreBinding {
-        StoreBinding {
-            chain_id: 31337,
-            rollup: Address::repeat_byte(1),
-            rollup_version: 7,
-            genesis_archive_root: Fr::ZERO,
-        }
+        StoreBinding { chain_id: 31337, rollup: Address::repeat_byte(1), rollup_version: 7, genesis_archive_root: Fr::ZERO }
     }
 
     fn message(index: u64) -> StoredMessage {
@@ -311,41 +268,14 @@ mod tests {
         drop(Store::open(directory.path(), &binding()).unwrap());
         drop(Store::open(directory.path(), &binding()).unwrap());
         let others = [
-            (
-                StoreBinding {
-                    chain_id: 1,
-                    ..binding()
-                },
-                "L1 chain id",
-            ),
-            (
-                StoreBinding {
-                    rollup: Address::ZERO,
-                    ..binding()
-                },
-                "rollup",
-            ),
-            (
-                StoreBinding {
-                    rollup_version: 8,
-                    ..binding()
-                },
-                "rollup version",
-            ),
-            (
-                StoreBinding {
-                    genesis_archive_root: Fr::from_u64(1),
-                    ..binding()
-                },
-                "genesis archive root",
-            ),
+            (StoreBinding { chain_id: 1, ..binding() }, "L1 chain id"),
+            (StoreBinding { rollup: Address::ZERO, ..binding() }, "rollup"),
+            (StoreBinding { rollup_version: 8, ..binding() }, "rollup version"),
+            (StoreBinding { genesis_archive_root: Fr::from_u64(1), ..binding() }, "genesis archive root"),
         ];
         for (other, expected) in others {
             let refusal = Store::open(directory.path(), &other).unwrap_err();
-            assert!(
-                matches!(&refusal, ArchiverError::OtherRollup { what, .. } if *what == expected),
-                "{refusal}"
-            );
+            assert!(matches!(&refusal, ArchiverError::OtherRollup { what, .. } if *what == expected), "{refusal}");
             assert!(refusal.to_string().contains("DATA_DIRECTORY"));
         }
     }
@@ -354,10 +284,7 @@ mod tests {
     fn a_directory_in_use_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let _open = Store::open(directory.path(), &binding()).unwrap();
-        assert!(matches!(
-            Store::open(directory.path(), &binding()),
-            Err(ArchiverError::Store { .. })
-        ));
+        assert!(matches!(Store::open(directory.path(), &binding()), Err(ArchiverError::Store { .. })));
     }
 
     #[test]

@@ -64,15 +64,7 @@ impl Synchronizer {
         let schedule = l1.schedule();
         let tip = tip_state(&store, &schedule, store.last_checkpoint()?)?;
         let genesis = Tip::genesis();
-        Ok(Self {
-            l1,
-            store,
-            schedule,
-            tip,
-            faulty: None,
-            proven: genesis,
-            finalized: genesis,
-        })
+        Ok(Self { l1, store, schedule, tip, faulty: None, proven: genesis, finalized: genesis })
     }
 
     /// The state at the tip of the pending chain.
@@ -92,25 +84,12 @@ impl Synchronizer {
             tracing::warn!(tip = %self.tip.checkpoint, proven = %status.proven, "unproven checkpoints are dropped: a prune is due");
             self.unwind(target)?;
         }
-        let target_archive = if is_prune_due {
-            status.proven_archive
-        } else {
-            status.pending_archive
-        };
-        let fault = if self.tip.archive_root() == target_archive {
-            None
-        } else {
-            self.sync_checkpoints(head, target).await?
-        };
+        let target_archive = if is_prune_due { status.proven_archive } else { status.pending_archive };
+        let fault = if self.tip.archive_root() == target_archive { None } else { self.sync_checkpoints(head, target).await? };
         let invalid = self.settle_invalid(head).await?;
         self.check_complete(target, target_archive, &invalid, fault.is_some())?;
         self.follow_proven(&status).await?;
-        Ok(Passed {
-            tips: self.tips()?,
-            inbox_in_progress,
-            invalid,
-            fault,
-        })
+        Ok(Passed { tips: self.tips()?, inbox_in_progress, invalid, fault })
     }
 
     /// Brings the messages in line with the inbox; tells which tree it is filling.
@@ -156,10 +135,7 @@ impl Synchronizer {
         if let Some(message) = last.filter(|_| found >= state.total) {
             self.store.unwind_messages(message.index.saturating_sub(REWIND_BLOCKS))?;
         }
-        Err(SyncError::MessagesMissing {
-            expected: state.total,
-            found,
-        })
+        Err(SyncError::MessagesMissing { expected: state.total, found })
     }
 
     /// Drops checkpoints from the tip down to the last one whose archive L1 still has: after a prune, an invalidation, a reorg.
@@ -205,10 +181,7 @@ impl Synchronizer {
             }
             from = to.saturating_add(1);
         }
-        self.store.set_sync_point(Some(SyncPoint {
-            block: head.number,
-            hash: head.hash,
-        }))?;
+        self.store.set_sync_point(Some(SyncPoint { block: head.number, hash: head.hash }))?;
         Ok(None)
     }
 
@@ -227,13 +200,8 @@ impl Synchronizer {
 
     fn batch_end(&self, from: L1BlockNumber, head: L1BlockNumber) -> L1BlockNumber {
         let schedule = &self.schedule;
-        let per_checkpoint = schedule
-            .slot_duration
-            .checked_div(schedule.ethereum_slot_duration)
-            .unwrap_or(1)
-            .max(1);
-        from.saturating_add(BATCH_CHECKPOINTS.saturating_mul(per_checkpoint) - 1)
-            .min(head)
+        let per_checkpoint = schedule.slot_duration.checked_div(schedule.ethereum_slot_duration).unwrap_or(1).max(1);
+        from.saturating_add(BATCH_CHECKPOINTS.saturating_mul(per_checkpoint) - 1).min(head)
     }
 
     async fn judge(&mut self, head: &L1Head, event: &CheckpointProposed) -> Result<Judged, SyncError> {
@@ -251,10 +219,7 @@ impl Synchronizer {
         }
         let checkpoint = event.checkpoint;
         let transaction = self.l1.transaction_by_hash(event.transaction).await?;
-        let transaction = transaction.ok_or(SyncError::TransactionMissing {
-            checkpoint,
-            transaction: event.transaction,
-        })?;
+        let transaction = transaction.ok_or(SyncError::TransactionMissing { checkpoint, transaction: event.transaction })?;
         let call = match recover_propose(&transaction, self.l1.contracts().rollup, event) {
             Ok(call) => call,
             Err(source) => return Ok(Judged::Faulty(Fault::Calldata { checkpoint, source })),
@@ -283,15 +248,8 @@ impl Synchronizer {
     /// Executes the checkpoint on our state, compares, stores.
     async fn verify(&mut self, event: &CheckpointProposed, call: ProposeCall) -> Result<Judged, SyncError> {
         let (checkpoint, slot) = (event.checkpoint, call.args.header.slot);
-        let block = self
-            .l1
-            .block_at(event.l1_block)
-            .await?
-            .filter(|block| block.hash == event.l1_block_hash);
-        let block: L1Block = block.ok_or(SyncError::BlockGone {
-            checkpoint,
-            block: event.l1_block,
-        })?;
+        let block = self.l1.block_at(event.l1_block).await?.filter(|block| block.hash == event.l1_block_hash);
+        let block: L1Block = block.ok_or(SyncError::BlockGone { checkpoint, block: event.l1_block })?;
         let constants = self.l1.constants();
         let epoch = self.schedule.epoch_of(slot);
         let inputs = VerificationInputs {
@@ -353,10 +311,7 @@ impl Synchronizer {
     fn skip_descendant(&self, event: &CheckpointProposed) -> Result<Judged, SyncError> {
         let skipped = self.store.invalid_checkpoints()?;
         let Some(ancestor) = skipped.iter().find(|invalid| invalid.number < event.checkpoint) else {
-            return Err(SyncError::CheckpointsMissing {
-                expected: event.checkpoint,
-                found: self.tip.checkpoint,
-            });
+            return Err(SyncError::CheckpointsMissing { expected: event.checkpoint, found: self.tip.checkpoint });
         };
         let reason = format!("stands on checkpoint {}, which is invalid", ancestor.number);
         self.remember_invalid(event, None, reason)?;
@@ -410,10 +365,7 @@ impl Synchronizer {
         }
         // Logs behind the sync point are missing: the next pass reads them again from before the tip.
         self.store.set_sync_point(None)?;
-        Err(SyncError::CheckpointsMissing {
-            expected: target,
-            found: self.tip.checkpoint,
-        })
+        Err(SyncError::CheckpointsMissing { expected: target, found: self.tip.checkpoint })
     }
 
     /// The proven tip, believed if its archive is ours; the finalized one, as far as it is proven here.
@@ -443,20 +395,12 @@ impl Synchronizer {
             return Ok(Some(Tip::genesis()));
         }
         let stored = self.store.checkpoint(number)?;
-        Ok(stored
-            .filter(|stored| archive.is_none_or(|archive| stored.archive.root == archive))
-            .as_ref()
-            .map(Tip::of))
+        Ok(stored.filter(|stored| archive.is_none_or(|archive| stored.archive.root == archive)).as_ref().map(Tip::of))
     }
 
     fn tips(&self) -> Result<Tips, SyncError> {
         let checkpointed = self.tip_at(self.tip.checkpoint, None)?.unwrap_or_else(Tip::genesis);
-        Ok(Tips {
-            proposed: checkpointed,
-            checkpointed,
-            proven: self.proven,
-            finalized: self.finalized,
-        })
+        Ok(Tips { proposed: checkpointed, checkpointed, proven: self.proven, finalized: self.finalized })
     }
 }
 

@@ -64,12 +64,7 @@ impl Tips {
     /// Before the first block.
     pub fn genesis() -> Self {
         let genesis = Tip::genesis();
-        Self {
-            proposed: genesis,
-            checkpointed: genesis,
-            proven: genesis,
-            finalized: genesis,
-        }
+        Self { proposed: genesis, checkpointed: genesis, proven: genesis, finalized: genesis }
     }
 }
 
@@ -105,11 +100,7 @@ impl TipState {
 
     /// Own out hashes of the checkpoints that precede the next one in `epoch`: none if the tip is of an earlier epoch.
     pub fn previous_out_hashes(&self, epoch: Epoch) -> Vec<Fr> {
-        if self.epoch == Some(epoch) {
-            self.epoch_out_hashes.clone()
-        } else {
-            Vec::new()
-        }
+        if self.epoch == Some(epoch) { self.epoch_out_hashes.clone() } else { Vec::new() }
     }
 
     /// Archive root at the tip.
@@ -130,11 +121,7 @@ mod tests {
 
     #[test]
     fn out_hashes_of_another_epoch_do_not_precede() {
-        let tip = TipState {
-            epoch: Some(Epoch::new(3)),
-            epoch_out_hashes: vec![Fr::ZERO; 2],
-            ..TipState::genesis()
-        };
+        let tip = TipState { epoch: Some(Epoch::new(3)), epoch_out_hashes: vec![Fr::ZERO; 2], ..TipState::genesis() };
         assert_eq!(tip.previous_out_hashes(Epoch::new(3)).len(), 2);
         assert_eq!(tip.previous_out_hashes(Epoch::new(4)), []);
         assert_eq!(TipState::genesis().previous_out_hashes(Epoch::new(0)), []);

@@ -59,93 +59,35 @@ pub fn verify_checkpoint(inputs: &VerificationInputs) -> Result<EmptyCheckpoint,
             messages: inputs.messages.clone(),
             previous_out_hashes: inputs.previous_out_hashes.clone(),
         })
-        .map_err(|source| Fault::Execution {
-            checkpoint,
-            slot,
-            source,
-        })?;
-    let built_hashes: Vec<B256> = built
-        .commitments
-        .iter()
-        .map(|commitment| commitment.versioned_hash())
-        .collect();
+        .map_err(|source| Fault::Execution { checkpoint, slot, source })?;
+    let built_hashes: Vec<B256> = built.commitments.iter().map(|commitment| commitment.versioned_hash()).collect();
     let pairs = [
-        (
-            "the archive before it",
-            header.last_archive_root.to_string(),
-            built.header.last_archive_root.to_string(),
-        ),
-        (
-            "the hash of its messages",
-            header.in_hash.to_string(),
-            built.header.in_hash.to_string(),
-        ),
-        (
-            "the epoch's out hash",
-            header.epoch_out_hash.to_string(),
-            built.header.epoch_out_hash.to_string(),
-        ),
-        (
-            "its timestamp",
-            header.timestamp.to_string(),
-            built.header.timestamp.to_string(),
-        ),
-        (
-            "its mana",
-            header.total_mana_used.to_string(),
-            built.header.total_mana_used.to_string(),
-        ),
-        (
-            "its blobs",
-            format!("{:?}", inputs.versioned_blob_hashes),
-            format!("{built_hashes:?}"),
-        ),
-        (
-            "the hash of its blobs",
-            header.blobs_hash.to_string(),
-            built.header.blobs_hash.to_string(),
-        ),
-        (
-            "the hash of its block headers",
-            header.block_headers_hash.to_string(),
-            built.header.block_headers_hash.to_string(),
-        ),
+        ("the archive before it", header.last_archive_root.to_string(), built.header.last_archive_root.to_string()),
+        ("the hash of its messages", header.in_hash.to_string(), built.header.in_hash.to_string()),
+        ("the epoch's out hash", header.epoch_out_hash.to_string(), built.header.epoch_out_hash.to_string()),
+        ("its timestamp", header.timestamp.to_string(), built.header.timestamp.to_string()),
+        ("its mana", header.total_mana_used.to_string(), built.header.total_mana_used.to_string()),
+        ("its blobs", format!("{:?}", inputs.versioned_blob_hashes), format!("{built_hashes:?}")),
+        ("the hash of its blobs", header.blobs_hash.to_string(), built.header.blobs_hash.to_string()),
+        ("the hash of its block headers", header.block_headers_hash.to_string(), built.header.block_headers_hash.to_string()),
         ("its header", header.hash().to_string(), built.header.hash().to_string()),
-        (
-            "the archive after it",
-            inputs.args.archive.to_string(),
-            built.archive.root.to_string(),
-        ),
+        ("the archive after it", inputs.args.archive.to_string(), built.archive.root.to_string()),
     ];
     match pairs.into_iter().find(|(_, found, expected)| found != expected) {
-        Some((what, found, expected)) => Err(Fault::Mismatch {
-            checkpoint,
-            slot,
-            what,
-            found,
-            expected,
-        }),
+        Some((what, found, expected)) => Err(Fault::Mismatch { checkpoint, slot, what, found, expected }),
         None => Ok(built),
     }
 }
 
 fn require_one_empty_block(inputs: &VerificationInputs, checkpoint: CheckpointNumber, slot: Slot) -> Result<(), Fault> {
     let decoded = fields_from_blobs(&inputs.blobs).and_then(|fields| decode_checkpoint(&fields));
-    let decoded = decoded.map_err(|source| Fault::Blobs {
-        checkpoint,
-        slot,
-        source,
-    })?;
+    let decoded = decoded.map_err(|source| Fault::Blobs { checkpoint, slot, source })?;
     if decoded.blocks.iter().any(|block| !block.transactions.is_empty()) {
         return Err(Fault::Transactions { checkpoint, slot });
     }
     match decoded.blocks.len() {
         1 => Ok(()),
-        blocks => Err(Fault::Blocks {
-            checkpoint,
-            slot,
-            blocks,
-        }),
+        blocks => Err(Fault::Blocks { checkpoint, slot, blocks }),
     }
 }
 

@@ -86,10 +86,7 @@ impl ArchiverHandle {
     /// [`ArchiverError`] if the store cannot be read.
     pub fn message_tree(&self, checkpoint: CheckpointNumber) -> Result<MessageTree, ArchiverError> {
         let is_sealed = checkpoint < self.view.borrow().inbox_in_progress;
-        Ok(MessageTree {
-            leaves: self.store.messages_of(checkpoint)?,
-            is_sealed,
-        })
+        Ok(MessageTree { leaves: self.store.messages_of(checkpoint)?, is_sealed })
     }
 
     /// A checkpoint of the pending chain.

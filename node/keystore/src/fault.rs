@@ -46,13 +46,7 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            field,
-            found,
-            expected,
-            remedy,
-        } = self;
+        let Self { file, field, found, expected, remedy } = self;
         write!(f, "{}: ", file.display())?;
         match field.is_empty() {
             true => write!(f, "the file {found}, expected {expected}")?,
@@ -80,27 +74,18 @@ pub(crate) struct Place {
 impl Place {
     /// The whole file.
     pub(crate) fn file(file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            field: String::new(),
-        }
+        Self { file: file.to_owned(), field: String::new() }
     }
 
     /// A member of this object.
     pub(crate) fn key(&self, name: &str) -> Self {
         let dot = if self.field.is_empty() { "" } else { "." };
-        Self {
-            file: self.file.clone(),
-            field: format!("{}{dot}{name}", self.field),
-        }
+        Self { file: self.file.clone(), field: format!("{}{dot}{name}", self.field) }
     }
 
     /// An element of this array.
     pub(crate) fn index(&self, index: usize) -> Self {
-        Self {
-            file: self.file.clone(),
-            field: format!("{}[{index}]", self.field),
-        }
+        Self { file: self.file.clone(), field: format!("{}[{index}]", self.field) }
     }
 
     /// The file it is in.
@@ -111,13 +96,7 @@ impl Place {
     /// A fault here.
     pub(crate) fn fault(&self, found: impl Into<String>, expected: impl Into<String>, remedy: impl Into<String>) -> Fault {
         let (found, expected, remedy) = (found.into(), expected.into(), remedy.into());
-        Fault {
-            file: self.file.clone(),
-            field: self.field.clone(),
-            found,
-            expected,
-            remedy,
-        }
+        Fault { file: self.file.clone(), field: self.field.clone(), found, expected, remedy }
     }
 }
 

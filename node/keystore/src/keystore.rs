@@ -133,10 +133,7 @@ impl Keystore {
     /// [`SignError`]; then nothing has left.
     pub fn sign(&self, grant: Grant) -> Result<Signed, SignError> {
         let (duty, granted, payload) = (*grant.duty(), *grant.root(), Arc::clone(grant.payload()));
-        let (_, key) = self
-            .attesters
-            .get(&duty.attester)
-            .ok_or(SignError::NoKey { address: duty.attester })?;
+        let (_, key) = self.attesters.get(&duty.attester).ok_or(SignError::NoKey { address: duty.attester })?;
         if !belongs(&payload, &duty) {
             return Err(SignError::Payload { duty });
         }
@@ -147,12 +144,7 @@ impl Keystore {
         let signature = key.sign(&computed).map_err(|error| failed(key, &error))?;
         // Before it is returned: what leaves has its line.
         self.outlets.signature(&duty, &computed, &signature)?;
-        Ok(Signed {
-            duty,
-            root: computed,
-            signature,
-            payload,
-        })
+        Ok(Signed { duty, root: computed, signature, payload })
     }
 
     /// Signs a recorded bundle: `aggregate3([propose])` to Multicall3 with the checkpoint's blobs.
@@ -176,9 +168,7 @@ impl Keystore {
 
     fn sign_transaction(&self, attempt: &RecordedAttempt, unsigned: Unsigned) -> Result<SignedTransaction, SignError> {
         let request = &attempt.request;
-        let key = self.publishers.get(&request.publisher).ok_or(SignError::NoKey {
-            address: request.publisher,
-        })?;
+        let key = self.publishers.get(&request.publisher).ok_or(SignError::NoKey { address: request.publisher })?;
         let signature = key.sign(&unsigned.root()).map_err(|error| failed(key, &error))?;
         let signed = unsigned.signed(&signature, attempt);
         let place = TransactionPlace {
@@ -194,10 +184,7 @@ impl Keystore {
     }
 
     fn bound(&self) -> Bound {
-        Bound {
-            chain_id: self.outlets.context.chain_id,
-            rollup: self.outlets.context.rollup,
-        }
+        Bound { chain_id: self.outlets.context.chain_id, rollup: self.outlets.context.rollup }
     }
 }
 
@@ -214,8 +201,5 @@ fn belongs(payload: &DutyPayload, duty: &Duty) -> bool {
 }
 
 fn failed(key: &Key, error: &KeyError) -> SignError {
-    SignError::Signer {
-        address: key.address(),
-        reason: error.to_string(),
-    }
+    SignError::Signer { address: key.address(), reason: error.to_string() }
 }

@@ -37,22 +37,13 @@ impl OutletRecord {
     /// [`OutletError`] if the system refuses.
     pub fn open(path: &Path) -> Result<Self, OutletError> {
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-        let file = opened.map_err(|source| OutletError {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-        })
+        let file = opened.map_err(|source| OutletError { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// One line in one write: lines of several threads or processes never mix.
     fn append<L: Serialize>(&self, line: &L) -> Result<(), OutletError> {
-        let failed = |source| OutletError {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| OutletError { path: self.path.clone(), source };
         let mut bytes = serde_json::to_vec(line).map_err(|error| failed(error.into()))?;
         bytes.push(b'\n');
         match (&self.file).write(&bytes) {

@@ -50,17 +50,8 @@ pub struct SignedTransaction {
 
 impl std::fmt::Debug for SignedTransaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            raw,
-            hash,
-            publisher,
-            nonce,
-        } = self;
-        write!(
-            f,
-            "SignedTransaction({hash} of {publisher} at nonce {nonce}, {} bytes)",
-            raw.len()
-        )
+        let Self { raw, hash, publisher, nonce } = self;
+        write!(f, "SignedTransaction({hash} of {publisher} at nonce {nonce}, {} bytes)", raw.len())
     }
 }
 
@@ -157,12 +148,7 @@ impl Unsigned {
             Self::Blob(transaction) => encode(transaction.into_signed(signature)),
             Self::Plain(transaction) => encode(transaction.into_signed(signature)),
         };
-        SignedTransaction {
-            raw,
-            hash,
-            publisher: attempt.request.publisher,
-            nonce: attempt.request.nonce,
-        }
+        SignedTransaction { raw, hash, publisher: attempt.request.publisher, nonce: attempt.request.nonce }
     }
 }
 
@@ -187,62 +173,35 @@ pub(crate) fn of_bundle(
     parts: TransactionParts,
 ) -> Result<Unsigned, TransactionError> {
     let (AttemptContent::Bundle { duty }, Some(bundle)) = (attempt.request.content, bundle) else {
-        return Err(TransactionError::Content {
-            found: "a cancellation",
-            expected: "a bundle",
-        });
+        return Err(TransactionError::Content { found: "a cancellation", expected: "a bundle" });
     };
     check_targets(bound, &parts)?;
     let slot = bundle.propose.header.slot;
     if slot != attempt.request.slot || slot != duty.slot {
-        return Err(TransactionError::Slot {
-            bundle: slot,
-            attempt: attempt.request.slot,
-        });
+        return Err(TransactionError::Slot { bundle: slot, attempt: attempt.request.slot });
     }
     let computed = DutyPayload::Bundle(bundle.as_ref().clone()).signing_root();
     if attempt.root != Some(computed) {
-        return Err(TransactionError::Root {
-            computed,
-            recorded: attempt.root,
-        });
+        return Err(TransactionError::Root { computed, recorded: attempt.root });
     }
     let signature = parts.attestations_and_signers_signature;
     let found = recover(&computed, &signature)?;
     if found != duty.attester {
-        return Err(TransactionError::Signer {
-            found,
-            expected: duty.attester,
-        });
+        return Err(TransactionError::Signer { found, expected: duty.attester });
     }
     check_sidecar(&bundle.blob_input, &parts.sidecar)?;
     let input = encode_bundle_calldata(parts.rollup, bundle, &signature);
-    Ok(blob_transaction(
-        bound.chain_id,
-        attempt,
-        parts.multicall,
-        input.into(),
-        parts.sidecar,
-    ))
+    Ok(blob_transaction(bound.chain_id, attempt, parts.multicall, input.into(), parts.sidecar))
 }
 
 /// Nothing sent to oneself; with a blob of zeros where the nonce held blobs, since pools replace a blob transaction only by one.
 pub(crate) fn of_cancellation(bound: Bound, attempt: &RecordedAttempt) -> Result<Unsigned, TransactionError> {
     if !matches!(attempt.request.content, AttemptContent::Cancellation) {
-        return Err(TransactionError::Content {
-            found: "a bundle",
-            expected: "a cancellation",
-        });
+        return Err(TransactionError::Content { found: "a bundle", expected: "a cancellation" });
     }
     let (request, fees) = (&attempt.request, &attempt.request.fees);
     if attempt.holds_blobs {
-        return Ok(blob_transaction(
-            bound.chain_id,
-            attempt,
-            request.publisher,
-            Bytes::new(),
-            zero_sidecar(),
-        ));
+        return Ok(blob_transaction(bound.chain_id, attempt, request.publisher, Bytes::new(), zero_sidecar()));
     }
     Ok(Unsigned::Plain(TxEip1559 {
         chain_id: bound.chain_id,
@@ -283,21 +242,11 @@ fn blob_transaction(
 
 fn check_targets(bound: Bound, parts: &TransactionParts) -> Result<(), TransactionError> {
     if parts.chain_id != bound.chain_id {
-        return Err(TransactionError::Chain {
-            found: parts.chain_id,
-            expected: bound.chain_id,
-        });
+        return Err(TransactionError::Chain { found: parts.chain_id, expected: bound.chain_id });
     }
-    for (contract, found, expected) in [
-        ("rollup", parts.rollup, bound.rollup),
-        ("multicall", parts.multicall, MULTICALL3),
-    ] {
+    for (contract, found, expected) in [("rollup", parts.rollup, bound.rollup), ("multicall", parts.multicall, MULTICALL3)] {
         if found != expected {
-            return Err(TransactionError::Target {
-                contract,
-                found,
-                expected,
-            });
+            return Err(TransactionError::Target { contract, found, expected });
         }
     }
     Ok(())
@@ -312,21 +261,14 @@ fn check_sidecar(blob_input: &[u8], sidecar: &BlobTransactionSidecar) -> Result<
     if is_whole && given.eq(expected.iter().map(|commitment| commitment.as_bytes().as_slice())) {
         return Ok(());
     }
-    Err(TransactionError::Sidecar {
-        found: sidecar.blobs.len(),
-        expected: expected.len(),
-    })
+    Err(TransactionError::Sidecar { found: sidecar.blobs.len(), expected: expected.len() })
 }
 
 /// One blob of zeros. Its commitment and proof are the point at infinity, so no trusted setup is needed.
 fn zero_sidecar() -> BlobTransactionSidecar {
     const { assert!(BYTES_PER_BLOB == 131_072) };
     let point = Bytes48::from(INFINITY);
-    BlobTransactionSidecar {
-        blobs: vec![Blob::ZERO],
-        commitments: vec![point],
-        proofs: vec![point],
-    }
+    BlobTransactionSidecar { blobs: vec![Blob::ZERO], commitments: vec![point], proofs: vec![point] }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! From a committed claim to bytes: a real signing log of one replica, real grants, the outlet record.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
@@ -51,57 +53,25 @@ impl World {
         drop(held);
         let replica = ReplicaId::new(1);
         certificates::create(&path("certificates"), &[(replica, listen.to_string())]).unwrap();
-        let log = SigningLog::open(ConsensusConfig::new(
-            path("store"),
-            path("certificates/replica-1"),
-            replica,
-            listen,
-        ))
-        .await
-        .unwrap();
+        let log =
+            SigningLog::open(ConsensusConfig::new(path("store"), path("certificates/replica-1"), replica, listen)).await.unwrap();
         // The stranger is bound in the log, but its key is not in the file.
         let attesters = BTreeSet::from([ATTESTER, STRANGER]);
-        log.create_cluster(
-            Binding {
-                chain_id: CHAIN,
-                rollup: ROLLUP,
-                attesters,
-            },
-            Slot::new(5),
-        )
-        .await
-        .unwrap();
+        log.create_cluster(Binding { chain_id: CHAIN, rollup: ROLLUP, attesters }, Slot::new(5)).await.unwrap();
         log.set_slot_horizon(Slot::new(100));
         let mut role = log.role();
         let active = role.wait_for(|role| role.active_term().is_some());
         tokio::time::timeout(Duration::from_secs(30), active).await.unwrap().unwrap();
 
         let record = OutletRecord::open(&path("outlets.jsonl")).unwrap();
-        let keystore = Keystore::load(&keystore_file(&directory))
-            .unwrap()
-            .bind(replica, CHAIN, ROLLUP, Some(record));
-        Self {
-            directory,
-            log,
-            keystore,
-        }
+        let keystore = Keystore::load(&keystore_file(&directory)).unwrap().bind(replica, CHAIN, ROLLUP, Some(record));
+        Self { directory, log, keystore }
     }
 
     async fn claim(&self, attester: Address, payload: &DutyPayload, kind: DutyKind) -> Grant {
-        let duties = vec![Duty {
-            attester,
-            slot: SLOT,
-            kind,
-        }];
-        let request = ClaimRequest {
-            duties,
-            payload: payload.clone(),
-        };
-        let answers = self
-            .log
-            .claim(vec![request], Instant::now() + Duration::from_secs(10))
-            .await
-            .unwrap();
+        let duties = vec![Duty { attester, slot: SLOT, kind }];
+        let request = ClaimRequest { duties, payload: payload.clone() };
+        let answers = self.log.claim(vec![request], Instant::now() + Duration::from_secs(10)).await.unwrap();
         answers.into_iter().next().unwrap().unwrap()
     }
 
@@ -115,20 +85,13 @@ fn keystore_file(directory: &TempDir) -> PathBuf {
     let recipient = format!("0x{:064x}", 7);
     let validators = serde_json::json!([{"attester": [KEY_0], "publisher": [KEY_1], "feeRecipient": recipient}]);
     let path = directory.path().join("keystore.json");
-    fs::write(
-        &path,
-        serde_json::json!({"schemaVersion": 1, "validators": validators}).to_string(),
-    )
-    .unwrap();
+    fs::write(&path, serde_json::json!({"schemaVersion": 1, "validators": validators}).to_string()).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     path
 }
 
 fn header() -> CheckpointHeader {
-    CheckpointHeader {
-        slot: SLOT,
-        ..CheckpointHeader::default()
-    }
+    CheckpointHeader { slot: SLOT, ..CheckpointHeader::default() }
 }
 
 fn attestation() -> DutyPayload {
@@ -147,16 +110,9 @@ fn commitment() -> BlobCommitment {
 
 fn bundle() -> DutyPayload {
     DutyPayload::Bundle(BundlePayload {
-        attestations: CommitteeAttestations {
-            signature_indices: vec![0],
-            signatures_or_addresses: ATTESTER.to_vec(),
-        },
+        attestations: CommitteeAttestations { signature_indices: vec![0], signatures_or_addresses: ATTESTER.to_vec() },
         signers: vec![],
-        propose: ProposeArgs {
-            archive: Fr::from_u64(3),
-            fee_asset_price_modifier: 0,
-            header: header(),
-        },
+        propose: ProposeArgs { archive: Fr::from_u64(3), fee_asset_price_modifier: 0, header: header() },
         blob_input: encode_blob_input(&[commitment()]).unwrap(),
         checkpoint: CheckpointNumber::new(1),
     })
@@ -169,43 +125,20 @@ fn parts(signature: Signature) -> TransactionParts {
         proofs: vec![Bytes48::repeat_byte(2)],
     };
     let attestations_and_signers_signature = signature;
-    TransactionParts {
-        chain_id: CHAIN,
-        multicall: MULTICALL3,
-        rollup: ROLLUP,
-        attestations_and_signers_signature,
-        sidecar,
-    }
+    TransactionParts { chain_id: CHAIN, multicall: MULTICALL3, rollup: ROLLUP, attestations_and_signers_signature, sidecar }
 }
 
 fn attempt(content: AttemptContent, wei: u128) -> AttemptRequest {
-    let fees = Fees {
-        max_priority_fee_per_gas: wei,
-        max_fee_per_gas: wei,
-        max_fee_per_blob_gas: wei,
-    };
-    AttemptRequest {
-        slot: SLOT,
-        publisher: PUBLISHER,
-        nonce: 4,
-        content,
-        gas_limit: 1_000_000,
-        fees,
-    }
+    let fees = Fees { max_priority_fee_per_gas: wei, max_fee_per_gas: wei, max_fee_per_blob_gas: wei };
+    AttemptRequest { slot: SLOT, publisher: PUBLISHER, nonce: 4, content, gas_limit: 1_000_000, fees }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_becomes_one_signature_however_often_it_is_given() {
     let world = World::created().await;
     let payload = attestation();
-    let first = world
-        .keystore
-        .sign(world.claim(ATTESTER, &payload, DutyKind::Attestation).await)
-        .unwrap();
-    let again = world
-        .keystore
-        .sign(world.claim(ATTESTER, &payload, DutyKind::Attestation).await)
-        .unwrap();
+    let first = world.keystore.sign(world.claim(ATTESTER, &payload, DutyKind::Attestation).await).unwrap();
+    let again = world.keystore.sign(world.claim(ATTESTER, &payload, DutyKind::Attestation).await).unwrap();
     assert_eq!(first, again);
     assert_eq!(first.root, payload.signing_root());
     assert_eq!(recover(&first.root, &first.signature).unwrap(), ATTESTER);
@@ -229,10 +162,7 @@ async fn a_grant_becomes_one_signature_however_often_it_is_given() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorded_attempt_becomes_the_same_bytes_when_it_is_given_again() {
     let world = World::created().await;
-    let signed = world
-        .keystore
-        .sign(world.claim(ATTESTER, &bundle(), DutyKind::AttestationsAndSigners).await)
-        .unwrap();
+    let signed = world.keystore.sign(world.claim(ATTESTER, &bundle(), DutyKind::AttestationsAndSigners).await).unwrap();
     let content = AttemptContent::Bundle { duty: signed.duty };
     let deadline = Instant::now() + Duration::from_secs(20);
     let grant = world.log.record_attempt(attempt(content, 100), deadline).await.unwrap();
@@ -240,19 +170,12 @@ async fn a_recorded_attempt_becomes_the_same_bytes_when_it_is_given_again() {
     let grant = world.log.reissue_attempt(PUBLISHER, 4, 0).await.unwrap();
     assert_eq!(world.keystore.sign_attempt(grant, parts(signed.signature)).unwrap(), first);
 
-    let grant = world
-        .log
-        .record_attempt(attempt(AttemptContent::Cancellation, 200), deadline)
-        .await
-        .unwrap();
+    let grant = world.log.record_attempt(attempt(AttemptContent::Cancellation, 200), deadline).await.unwrap();
     let cancelled = world.keystore.sign_cancellation(grant).unwrap();
     assert!(cancelled.raw.len() > 131_072, "a nonce that held blobs holds blobs");
 
     let lines = world.outlets();
-    let kinds: Vec<_> = lines
-        .iter()
-        .map(|line| (line["outlet"].as_str().unwrap(), line["attempt"].as_u64()))
-        .collect();
+    let kinds: Vec<_> = lines.iter().map(|line| (line["outlet"].as_str().unwrap(), line["attempt"].as_u64())).collect();
     assert_eq!(kinds, [("keystore", None), ("l1", Some(0)), ("l1", Some(0)), ("l1", Some(1))]);
     assert_eq!(lines[1]["transaction"], first.hash.to_string());
     assert_eq!(lines[1]["root"], signed.root.to_string());
@@ -264,17 +187,13 @@ async fn a_recorded_attempt_becomes_the_same_bytes_when_it_is_given_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_signed_or_recorded_does_not_leave() {
     let world = World::created().await;
-    let refused = world
-        .keystore
-        .sign(world.claim(STRANGER, &attestation(), DutyKind::Attestation).await);
+    let refused = world.keystore.sign(world.claim(STRANGER, &attestation(), DutyKind::Attestation).await);
     assert!(matches!(refused, Err(SignError::NoKey { address: STRANGER })));
     assert_eq!(world.outlets().len(), 0);
 
     // A device that is always full.
     let full = OutletRecord::open(std::path::Path::new("/dev/full")).unwrap();
-    let keystore = Keystore::load(&keystore_file(&world.directory))
-        .unwrap()
-        .bind(ReplicaId::new(1), CHAIN, ROLLUP, Some(full));
+    let keystore = Keystore::load(&keystore_file(&world.directory)).unwrap().bind(ReplicaId::new(1), CHAIN, ROLLUP, Some(full));
     let refused = keystore.sign(world.claim(ATTESTER, &attestation(), DutyKind::Attestation).await);
     assert!(matches!(refused, Err(SignError::Outlet(_))), "{refused:?}");
     world.log.shutdown().await;

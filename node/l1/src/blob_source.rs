@@ -51,11 +51,7 @@ fn first(missing: &[B256]) -> B256 {
 }
 
 fn list(sources: &[SourceFailure]) -> String {
-    sources
-        .iter()
-        .map(|source| format!("{} ({})", source.source, source.reason))
-        .collect::<Vec<_>>()
-        .join(", ")
+    sources.iter().map(|source| format!("{} ({})", source.source, source.reason)).collect::<Vec<_>>().join(", ")
 }
 
 /// Why one source gave nothing.
@@ -88,11 +84,7 @@ struct Wanted {
 
 impl Wanted {
     fn missing(&self) -> Vec<B256> {
-        self.blobs
-            .iter()
-            .filter(|(_, blob)| blob.is_none())
-            .map(|(hash, _)| *hash)
-            .collect()
+        self.blobs.iter().filter(|(_, blob)| blob.is_none()).map(|(hash, _)| *hash).collect()
     }
 
     /// All blobs, unless one is missing.
@@ -105,18 +97,12 @@ impl Wanted {
         let count = candidates.len();
         // A commitment takes 10 ms, and the first one of a process loads the trusted setup.
         let hashed = tokio::task::spawn_blocking(move || {
-            let hashed = candidates
-                .into_iter()
-                .filter_map(|blob| Some((blob.versioned_hash().ok()?, blob)));
+            let hashed = candidates.into_iter().filter_map(|blob| Some((blob.versioned_hash().ok()?, blob)));
             hashed.collect::<Vec<_>>()
         });
         let mut used = 0_usize;
         for (hash, found) in hashed.await.unwrap_or_default() {
-            for (_, place) in self
-                .blobs
-                .iter_mut()
-                .filter(|(wanted, place)| *wanted == hash && place.is_none())
-            {
+            for (_, place) in self.blobs.iter_mut().filter(|(wanted, place)| *wanted == hash && place.is_none()) {
                 *place = Some(found.clone());
                 used = used.saturating_add(1);
             }
@@ -159,21 +145,12 @@ impl L1 {
         if config.blob_file_store_urls.is_empty() && config.consensus_urls.is_empty() && !on_development_chain {
             return Err(BlobError::NoSource);
         }
-        let wanted = Wanted {
-            blobs: versioned_hashes.iter().map(|hash| (*hash, None)).collect(),
-        };
-        let mut search = Search {
-            wanted,
-            failures: Vec::new(),
-        };
+        let wanted = Wanted { blobs: versioned_hashes.iter().map(|hash| (*hash, None)).collect() };
+        let mut search = Search { wanted, failures: Vec::new() };
         for url in &config.blob_file_store_urls {
             let constants = self.constants();
             let folder = file_store::folder(constants.chain_id, constants.rollup_version, self.contracts().rollup);
-            let store = FileStore {
-                http: &self.inner.http,
-                base: url,
-                timeout: config.request_timeout,
-            };
+            let store = FileStore { http: &self.inner.http, base: url, timeout: config.request_timeout };
             let fetched = store.blobs(&folder, &search.wanted.missing()).await;
             if let Some(blobs) = search.settle(redact(url), fetched).await {
                 return Ok(blobs);
@@ -191,19 +168,12 @@ impl L1 {
                 return Ok(blobs);
             }
         }
-        Err(BlobError::Missing {
-            missing: search.wanted.missing(),
-            sources: search.failures,
-        })
+        Err(BlobError::Missing { missing: search.wanted.missing(), sources: search.failures })
     }
 
     async fn ask_beacon(&self, url: &url::Url, block: &L1Block, hashes: &[B256]) -> Result<Vec<Blob>, SourceError> {
         let config = &self.inner.config;
-        let node = BeaconNode {
-            http: &self.inner.http,
-            base: url,
-            timeout: config.request_timeout,
-        };
+        let node = BeaconNode { http: &self.inner.http, base: url, timeout: config.request_timeout };
         // anvil has no beacon chain and takes block numbers.
         let id = if self.constants().chain_id == DEVELOPMENT_CHAIN {
             block.number.get()
@@ -230,10 +200,7 @@ impl L1 {
 fn parse_blob(text: &str) -> Result<Blob, SourceError> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.len() != BLOB_BYTES * 2 {
-        return Err(SourceError::Length {
-            what: "a blob",
-            length: digits.len(),
-        });
+        return Err(SourceError::Length { what: "a blob", length: digits.len() });
     }
     Ok(Blob::from_bytes(&hex::decode(digits)?)?)
 }
@@ -249,9 +216,7 @@ mod tests {
         other[31] = 1;
         let other = Blob::from_bytes(&other).unwrap();
         let hash = zero.versioned_hash().unwrap();
-        let mut wanted = Wanted {
-            blobs: vec![(hash, None)],
-        };
+        let mut wanted = Wanted { blobs: vec![(hash, None)] };
         assert_eq!(wanted.take(vec![other]).await, 1);
         assert_eq!((wanted.missing(), wanted.complete()), (vec![hash], None));
         assert_eq!(wanted.take(vec![zero]).await, 0);

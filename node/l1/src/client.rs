@@ -70,13 +70,9 @@ impl L1 {
         // Another part of the process may have installed a provider: either will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         if config.rpc_urls.is_empty() {
-            return Err(L1Error::Setup {
-                reason: "no L1 endpoint is configured (ETHEREUM_HOSTS)".to_owned(),
-            });
+            return Err(L1Error::Setup { reason: "no L1 endpoint is configured (ETHEREUM_HOSTS)".to_owned() });
         }
-        let http = http_client().map_err(|error| L1Error::Setup {
-            reason: error.to_string(),
-        })?;
+        let http = http_client().map_err(|error| L1Error::Setup { reason: error.to_string() })?;
         let pool = Pool::new(config.rpc_urls.clone(), http.clone(), config.request_timeout);
         probe_due(&pool).await;
         let reader = Reader::new(pool.clone());
@@ -136,10 +132,7 @@ impl L1 {
     /// [`L1Error`].
     pub async fn head(&self) -> Result<L1Head, L1Error> {
         let block = self.block(BlockNumberOrTag::Latest.into()).await?;
-        let block = block.ok_or(L1Error::Malformed {
-            call: "eth_getBlockByNumber",
-            reason: "no latest block".to_owned(),
-        })?;
+        let block = block.ok_or(L1Error::Malformed { call: "eth_getBlockByNumber", reason: "no latest block".to_owned() })?;
         let known = *self.inner.last_head.lock();
         if let Some(known) = known.filter(|known| known.hash == block.header.hash) {
             return Ok(known);
@@ -178,10 +171,7 @@ pub(crate) fn answer<T>(call: &'static str, result: TransportResult<T>) -> Resul
 
 /// The HTTP client of endpoints, beacon nodes and file stores. Redirects are not followed: an endpoint is what was configured.
 fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(5))
-        .build()
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(Duration::from_secs(5)).build()
 }
 
 /// Reads contracts through the pool.
@@ -194,10 +184,7 @@ pub(crate) struct Reader {
 impl Reader {
     fn new(pool: Pool) -> Self {
         let client = RpcClient::new(pool.clone(), false);
-        Self {
-            pool,
-            provider: RootProvider::new(client),
-        }
+        Self { pool, provider: RootProvider::new(client) }
     }
 
     pub(crate) fn provider(&self) -> &RootProvider<Ethereum> {
@@ -210,11 +197,7 @@ impl Reader {
 
     pub(crate) async fn require_code(&self, what: &'static str, address: Address, chain_id: u64) -> Result<(), L1Error> {
         let code = answer("eth_getCode", self.provider.get_code_at(address).await)?;
-        if code.is_empty() {
-            Err(L1Error::NoContract { what, address, chain_id })
-        } else {
-            Ok(())
-        }
+        if code.is_empty() { Err(L1Error::NoContract { what, address, chain_id }) } else { Ok(()) }
     }
 
     /// Calls a contract at the latest block.
@@ -230,13 +213,9 @@ impl Reader {
         call: C,
         block: BlockId,
     ) -> Result<C::Return, L1Error> {
-        let request = TransactionRequest::default()
-            .with_to(to)
-            .with_input(Bytes::from(call.abi_encode()));
+        let request = TransactionRequest::default().with_to(to).with_input(Bytes::from(call.abi_encode()));
         let returned = answer(name, self.provider.call(request).block(block).await)?;
-        C::abi_decode_returns_validate(&returned).map_err(|error| L1Error::Malformed {
-            call: name,
-            reason: format!("{} bytes returned: {error}", returned.len()),
-        })
+        C::abi_decode_returns_validate(&returned)
+            .map_err(|error| L1Error::Malformed { call: name, reason: format!("{} bytes returned: {error}", returned.len()) })
     }
 }

@@ -42,11 +42,7 @@ impl CommitteeCache {
     /// Clears what was read for another epoch or on another basis.
     fn enter(&mut self, epoch: Epoch, basis: Basis) -> &mut Self {
         if self.epoch != Some(epoch) || self.basis != Some(basis) {
-            *self = Self {
-                epoch: Some(epoch),
-                basis: Some(basis),
-                ..Self::default()
-            };
+            *self = Self { epoch: Some(epoch), basis: Some(basis), ..Self::default() };
         }
         self
     }
@@ -63,9 +59,7 @@ impl L1 {
         if let Some(known) = self.inner.committees.lock().enter(epoch, basis).committee.clone() {
             return Ok(known);
         }
-        let call = IRollup::getEpochCommitteeCall {
-            epoch: U256::from(epoch.get()),
-        };
+        let call = IRollup::getEpochCommitteeCall { epoch: U256::from(epoch.get()) };
         let committee = unless_too_few(self.call_rollup("Rollup.getEpochCommittee", call).await)?.unwrap_or_default();
         self.inner.committees.lock().enter(epoch, basis).committee = Some(committee.clone());
         Ok(committee)
@@ -82,17 +76,10 @@ impl L1 {
         if let Some(known) = self.inner.committees.lock().enter(epoch, basis).proposers.get(&slot).copied() {
             return Ok(known);
         }
-        let call = IRollup::getProposerAtCall {
-            ts: U256::from(schedule.slot_start(slot)),
-        };
+        let call = IRollup::getProposerAtCall { ts: U256::from(schedule.slot_start(slot)) };
         let proposer = unless_too_few(self.call_rollup("Rollup.getProposerAt", call).await)?;
         let proposer = proposer.filter(|address| *address != Address::ZERO);
-        self.inner
-            .committees
-            .lock()
-            .enter(epoch, basis)
-            .proposers
-            .insert(slot, proposer);
+        self.inner.committees.lock().enter(epoch, basis).proposers.insert(slot, proposer);
         Ok(proposer)
     }
 
@@ -103,11 +90,7 @@ impl L1 {
     pub async fn can_propose(&self, timestamp: u64, archive: Fr, who: Address) -> Result<Proposable, L1Error> {
         const CALL: &str = "Rollup.canProposeAtTime";
         let archive = B256::from(archive.to_be_bytes());
-        let call = IRollup::canProposeAtTimeCall {
-            ts: U256::from(timestamp),
-            archive,
-            who,
-        };
+        let call = IRollup::canProposeAtTimeCall { ts: U256::from(timestamp), archive, who };
         let answer = self.call_rollup(CALL, call).await?;
         Ok(Proposable {
             slot: Slot::new(small(CALL, answer.slot)?),
@@ -121,15 +104,9 @@ impl L1 {
     /// [`L1Error`].
     pub async fn mana_min_fee(&self, timestamp: u64) -> Result<u128, L1Error> {
         const CALL: &str = "Rollup.getManaMinFeeAt";
-        let call = IRollup::getManaMinFeeAtCall {
-            ts: U256::from(timestamp),
-            inFeeAsset: true,
-        };
+        let call = IRollup::getManaMinFeeAtCall { ts: U256::from(timestamp), inFeeAsset: true };
         let fee = self.call_rollup(CALL, call).await?;
-        u128::try_from(fee).map_err(|_| L1Error::Malformed {
-            call: CALL,
-            reason: format!("{fee} does not fit 128 bits"),
-        })
+        u128::try_from(fee).map_err(|_| L1Error::Malformed { call: CALL, reason: format!("{fee} does not fit 128 bits") })
     }
 
     /// Whether the epoch has begun on L1, as far as the last known head tells.
@@ -141,11 +118,7 @@ impl L1 {
         };
         let schedule = self.schedule();
         let current = schedule.slot_at(head.timestamp).map(|slot| schedule.epoch_of(slot));
-        Ok(if current.is_some_and(|current| epoch <= current) {
-            Basis::Current
-        } else {
-            Basis::Head(head.hash)
-        })
+        Ok(if current.is_some_and(|current| epoch <= current) { Basis::Current } else { Basis::Head(head.hash) })
     }
 }
 
@@ -153,11 +126,7 @@ impl L1 {
 fn unless_too_few<T>(answer: Result<T, L1Error>) -> Result<Option<T>, L1Error> {
     match answer {
         Ok(value) => Ok(Some(value)),
-        Err(error)
-            if error
-                .revert()
-                .is_some_and(|revert| revert.is("ValidatorSelection__InsufficientValidatorSetSize")) =>
-        {
+        Err(error) if error.revert().is_some_and(|revert| revert.is("ValidatorSelection__InsufficientValidatorSetSize")) => {
             Ok(None)
         }
         Err(error) => Err(error),

@@ -26,11 +26,7 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} is {}, expected {}: {}",
-            self.what, self.found, self.expected, self.remedy
-        )
+        write!(f, "{} is {}, expected {}: {}", self.what, self.found, self.expected, self.remedy)
     }
 }
 
@@ -54,50 +50,21 @@ pub fn check_compatibility(constants: &RollupConstants, expected_chain_id: Optio
     let mut mismatches = Vec::new();
     let mut compare = |what, found: String, expected: String, remedy| {
         if found != expected {
-            mismatches.push(Mismatch {
-                what,
-                found,
-                expected,
-                remedy,
-            });
+            mismatches.push(Mismatch { what, found, expected, remedy });
         }
     };
     if let Some(expected) = expected_chain_id {
         let remedy = "set L1_CHAIN_ID and ETHEREUM_HOSTS to the same network";
-        compare(
-            "the L1 chain id",
-            constants.chain_id.to_string(),
-            expected.to_string(),
-            remedy,
-        );
+        compare("the L1 chain id", constants.chain_id.to_string(), expected.to_string(), remedy);
     }
     let genesis = ChainState::genesis().archive().root.to_string();
     let remedy = "the rollup was deployed with prefunded accounts or for another release; use a rollup with an empty genesis";
-    compare(
-        "the genesis archive root",
-        constants.genesis_archive_root.to_string(),
-        genesis,
-        remedy,
-    );
+    compare("the genesis archive root", constants.genesis_archive_root.to_string(), genesis, remedy);
     let remedy = "the rollup is for another release of the protocol; set ROLLUP_VERSION to a 4.1.2 rollup, or upgrade";
-    compare(
-        "the vk tree root",
-        constants.vk_tree_root.to_string(),
-        VK_TREE_ROOT.to_owned(),
-        remedy,
-    );
+    compare("the vk tree root", constants.vk_tree_root.to_string(), VK_TREE_ROOT.to_owned(), remedy);
     let found = constants.protocol_contracts_hash.to_string();
-    compare(
-        "the protocol contracts hash",
-        found,
-        PROTOCOL_CONTRACTS_HASH.to_owned(),
-        remedy,
-    );
-    if mismatches.is_empty() {
-        Ok(())
-    } else {
-        Err(Incompatible { mismatches })
-    }
+    compare("the protocol contracts hash", found, PROTOCOL_CONTRACTS_HASH.to_owned(), remedy);
+    if mismatches.is_empty() { Ok(()) } else { Err(Incompatible { mismatches }) }
 }
 
 #[cfg(test)]
@@ -118,9 +85,7 @@ mod tests {
             target_committee_size: 1,
             l1_start_block: L1BlockNumber::new(1),
             mana_limit: 200_000_000,
-            genesis_archive_root: "0x15684c8c3d2106918d3860f777e50555b7166adff47df13cc652e2e5a50bf5c7"
-                .parse::<Fr>()
-                .unwrap(),
+            genesis_archive_root: "0x15684c8c3d2106918d3860f777e50555b7166adff47df13cc652e2e5a50bf5c7".parse::<Fr>().unwrap(),
             vk_tree_root: VK_TREE_ROOT.parse().unwrap(),
             protocol_contracts_hash: PROTOCOL_CONTRACTS_HASH.parse().unwrap(),
         }
@@ -142,19 +107,8 @@ mod tests {
         };
         let refusal = check_compatibility(&foreign, Some(1)).unwrap_err();
         let what: Vec<&str> = refusal.mismatches.iter().map(|mismatch| mismatch.what).collect();
-        assert_eq!(
-            what,
-            [
-                "the L1 chain id",
-                "the genesis archive root",
-                "the vk tree root",
-                "the protocol contracts hash"
-            ]
-        );
-        assert_eq!(
-            (refusal.mismatches[0].found.as_str(), refusal.mismatches[0].expected.as_str()),
-            ("31337", "1")
-        );
+        assert_eq!(what, ["the L1 chain id", "the genesis archive root", "the vk tree root", "the protocol contracts hash"]);
+        assert_eq!((refusal.mismatches[0].found.as_str(), refusal.mismatches[0].expected.as_str()), ("31337", "1"));
         assert!(refusal.mismatches.iter().all(|mismatch| !mismatch.remedy.is_empty()));
     }
 }

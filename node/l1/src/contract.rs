@@ -96,9 +96,7 @@ sol! {
 /// Where in a Multicall3 bundle the rollup's `propose` stands, if the calldata is a bundle with such a call.
 pub fn propose_position(multicall_data: &[u8], rollup: Address) -> Option<usize> {
     let calls = decode_aggregate3(multicall_data).ok()?;
-    calls
-        .iter()
-        .position(|call| call.target == rollup && call.calldata.starts_with(&PROPOSE_SELECTOR))
+    calls.iter().position(|call| call.target == rollup && call.calldata.starts_with(&PROPOSE_SELECTOR))
 }
 
 #[cfg(test)]
@@ -128,17 +126,9 @@ mod tests {
     #[test]
     fn a_propose_is_found_in_its_bundle_and_nowhere_else() {
         let rollup = Address::repeat_byte(7);
-        let call = |target, data: &[u8]| Call3 {
-            target,
-            allowFailure: true,
-            callData: Bytes::copy_from_slice(data),
-        };
+        let call = |target, data: &[u8]| Call3 { target, allowFailure: true, callData: Bytes::copy_from_slice(data) };
         let propose = [PROPOSE_SELECTOR.as_slice(), &[1, 2, 3]].concat();
-        let calls = vec![
-            call(rollup, &[0xae, 0x89, 0x55, 0x81]),
-            call(Address::ZERO, &propose),
-            call(rollup, &propose),
-        ];
+        let calls = vec![call(rollup, &[0xae, 0x89, 0x55, 0x81]), call(Address::ZERO, &propose), call(rollup, &propose)];
         let bundle = IMulticall3::aggregate3Call { calls }.abi_encode();
         assert_eq!(propose_position(&bundle, rollup), Some(2));
         assert_eq!(propose_position(&bundle, Address::repeat_byte(8)), None);

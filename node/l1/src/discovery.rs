@@ -74,66 +74,42 @@ pub(crate) async fn discover(
         None => canonical(reader, registry).await?,
         Some(version) => by_version_or_index(reader, registry, version).await?,
     };
-    reader
-        .require_code("the rollup that the registry names", rollup, chain_id)
-        .await?;
+    reader.require_code("the rollup that the registry names", rollup, chain_id).await?;
     let (inbox, outbox) = futures::try_join!(
         reader.call("Rollup.getInbox", rollup, IRollup::getInboxCall {}),
         reader.call("Rollup.getOutbox", rollup, IRollup::getOutboxCall {}),
     )?;
-    let contracts = Contracts {
-        registry,
-        rollup,
-        inbox,
-        outbox,
-        multicall: MULTICALL3,
-    };
+    let contracts = Contracts { registry, rollup, inbox, outbox, multicall: MULTICALL3 };
     Ok((contracts, constants(reader, rollup, chain_id).await?))
 }
 
 async fn canonical(reader: &Reader, registry: Address) -> Result<Address, L1Error> {
-    let answer = reader
-        .call("Registry.getCanonicalRollup", registry, IRegistry::getCanonicalRollupCall {})
-        .await;
+    let answer = reader.call("Registry.getCanonicalRollup", registry, IRegistry::getCanonicalRollupCall {}).await;
     answer.map_err(|error| not_a_registry(registry, error))
 }
 
 /// A number is a version first and, if the registry knows no such version, an index.
 async fn by_version_or_index(reader: &Reader, registry: Address, version: u64) -> Result<Address, L1Error> {
     let number = U256::from(version);
-    match reader
-        .call("Registry.getRollup", registry, IRegistry::getRollupCall { version: number })
-        .await
-    {
+    match reader.call("Registry.getRollup", registry, IRegistry::getRollupCall { version: number }).await {
         Ok(rollup) => return Ok(rollup),
         Err(L1Error::Reverted { .. }) => {}
         Err(error) => return Err(not_a_registry(registry, error)),
     }
     let no_such_rollup = |error: L1Error| {
-        if error.revert().is_some() {
-            L1Error::NoSuchRollup { registry, version }
-        } else {
-            error
-        }
+        if error.revert().is_some() { L1Error::NoSuchRollup { registry, version } } else { error }
     };
     let call = IRegistry::getVersionCall { index: number };
-    let version = reader
-        .call("Registry.getVersion", registry, call)
-        .await
-        .map_err(no_such_rollup)?;
-    reader
-        .call("Registry.getRollup", registry, IRegistry::getRollupCall { version })
-        .await
-        .map_err(no_such_rollup)
+    let version = reader.call("Registry.getVersion", registry, call).await.map_err(no_such_rollup)?;
+    reader.call("Registry.getRollup", registry, IRegistry::getRollupCall { version }).await.map_err(no_such_rollup)
 }
 
 /// A contract that refuses the registry's first question, or answers with something else, is no registry.
 fn not_a_registry(registry: Address, error: L1Error) -> L1Error {
     match error {
-        L1Error::Reverted { .. } | L1Error::Malformed { .. } => L1Error::NotARegistry {
-            address: registry,
-            reason: error.to_string(),
-        },
+        L1Error::Reverted { .. } | L1Error::Malformed { .. } => {
+            L1Error::NotARegistry { address: registry, reason: error.to_string() }
+        }
         L1Error::Unreachable(_)
         | L1Error::Rpc { .. }
         | L1Error::NoContract { .. }
@@ -149,34 +125,17 @@ async fn constants(reader: &Reader, rollup: Address, chain_id: u64) -> Result<Ro
         reader.call("Rollup.getGenesisTime", rollup, IRollup::getGenesisTimeCall {}),
         reader.call("Rollup.getSlotDuration", rollup, IRollup::getSlotDurationCall {}),
         reader.call("Rollup.getEpochDuration", rollup, IRollup::getEpochDurationCall {}),
-        reader.call(
-            "Rollup.getProofSubmissionEpochs",
-            rollup,
-            IRollup::getProofSubmissionEpochsCall {}
-        ),
-        reader.call(
-            "Rollup.getTargetCommitteeSize",
-            rollup,
-            IRollup::getTargetCommitteeSizeCall {}
-        ),
+        reader.call("Rollup.getProofSubmissionEpochs", rollup, IRollup::getProofSubmissionEpochsCall {}),
+        reader.call("Rollup.getTargetCommitteeSize", rollup, IRollup::getTargetCommitteeSizeCall {}),
         reader.call("Rollup.L1_BLOCK_AT_GENESIS", rollup, IRollup::L1_BLOCK_AT_GENESISCall {}),
         reader.call("Rollup.getManaLimit", rollup, IRollup::getManaLimitCall {}),
-        reader.call(
-            "Rollup.archiveAt",
-            rollup,
-            IRollup::archiveAtCall {
-                checkpointNumber: U256::ZERO
-            }
-        ),
+        reader.call("Rollup.archiveAt", rollup, IRollup::archiveAtCall { checkpointNumber: U256::ZERO }),
     )?;
     let (vk_tree_root, protocol_contracts_hash) = futures::try_join!(stored(reader, rollup, 3), stored(reader, rollup, 4))?;
     let slot_duration = small("Rollup.getSlotDuration", slot)?;
     let epoch_duration = small("Rollup.getEpochDuration", epoch)?;
     if slot_duration == 0 || epoch_duration == 0 {
-        return Err(L1Error::Malformed {
-            call: "Rollup",
-            reason: "a slot or epoch of length 0".to_owned(),
-        });
+        return Err(L1Error::Malformed { call: "Rollup", reason: "a slot or epoch of length 0".to_owned() });
     }
     Ok(RollupConstants {
         chain_id,
@@ -204,16 +163,10 @@ async fn stored(reader: &Reader, rollup: Address, offset: u64) -> Result<Fr, L1E
 
 /// A word that must fit a `u64`.
 pub(crate) fn small(call: &'static str, value: U256) -> Result<u64, L1Error> {
-    u64::try_from(value).map_err(|_| L1Error::Malformed {
-        call,
-        reason: format!("{value} does not fit 64 bits"),
-    })
+    u64::try_from(value).map_err(|_| L1Error::Malformed { call, reason: format!("{value} does not fit 64 bits") })
 }
 
 /// A word that must be a field element.
 pub(crate) fn field(call: &'static str, word: B256) -> Result<Fr, L1Error> {
-    Fr::from_be_bytes(&word.0).map_err(|_| L1Error::Malformed {
-        call,
-        reason: format!("{word} is no field element"),
-    })
+    Fr::from_be_bytes(&word.0).map_err(|_| L1Error::Malformed { call, reason: format!("{word} is no field element") })
 }

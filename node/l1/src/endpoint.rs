@@ -103,11 +103,7 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     pub(crate) fn new(url: Url) -> Self {
         let redacted = redact(&url);
-        Self {
-            url,
-            redacted,
-            health: Mutex::default(),
-        }
+        Self { url, redacted, health: Mutex::default() }
     }
 
     pub(crate) fn status(&self, best: Option<EndpointHead>, slot_duration: Option<u64>) -> EndpointStatus {
@@ -129,11 +125,7 @@ impl Endpoint {
 pub(crate) fn redact(url: &Url) -> String {
     let host = url.host_str().unwrap_or("?");
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let rest = if url.path().len() > 1 || url.query().is_some() {
-        "/..."
-    } else {
-        ""
-    };
+    let rest = if url.path().len() > 1 || url.query().is_some() { "/..." } else { "" };
     format!("{}://{host}{port}{rest}", url.scheme())
 }
 
@@ -166,10 +158,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_lags_by_blocks_or_by_a_slot_of_time() {
-        let best = EndpointHead {
-            number: 100,
-            timestamp: 1_000,
-        };
+        let best = EndpointHead { number: 100, timestamp: 1_000 };
         let at = |number, timestamp| EndpointHead { number, timestamp };
         assert_eq!(lag(at(96, 996), best, Some(6)), None);
         assert_eq!(lag(at(95, 995), best, Some(6)), Some(5));

@@ -91,30 +91,18 @@ impl L1Error {
     pub(crate) fn from_transport(call: &'static str, error: TransportError) -> Self {
         match error {
             RpcError::ErrorResp(payload) => match payload.as_revert_data() {
-                Some(bytes) => Self::Reverted {
-                    call,
-                    revert: Revert::decode(&bytes),
-                },
-                None => Self::Rpc {
-                    code: payload.code,
-                    message: payload.message.into_owned(),
-                },
+                Some(bytes) => Self::Reverted { call, revert: Revert::decode(&bytes) },
+                None => Self::Rpc { code: payload.code, message: payload.message.into_owned() },
             },
             RpcError::Transport(kind) => match PoolExhausted::of(&kind) {
                 Some(exhausted) => Self::Unreachable(exhausted),
-                None => Self::Malformed {
-                    call,
-                    reason: kind.to_string(),
-                },
+                None => Self::Malformed { call, reason: kind.to_string() },
             },
             other @ (RpcError::NullResp
             | RpcError::UnsupportedFeature(_)
             | RpcError::LocalUsageError(_)
             | RpcError::SerError(_)
-            | RpcError::DeserError { .. }) => Self::Malformed {
-                call,
-                reason: other.to_string(),
-            },
+            | RpcError::DeserError { .. }) => Self::Malformed { call, reason: other.to_string() },
         }
     }
 }

@@ -23,9 +23,7 @@ pub(crate) enum HttpError {
 
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Transport {
-            reason: describe(&error),
-        }
+        Self::Transport { reason: describe(&error) }
     }
 }
 
@@ -41,9 +39,7 @@ fn describe(error: &reqwest::Error) -> String {
 /// Runs an exchange for at most `limit`.
 pub(crate) async fn within<T>(limit: Duration, exchange: impl Future<Output = Result<T, HttpError>>) -> Result<T, HttpError> {
     let answer = tokio::time::timeout(limit, exchange).await;
-    answer.unwrap_or(Err(HttpError::Timeout {
-        waited_ms: limit.as_millis(),
-    }))
+    answer.unwrap_or(Err(HttpError::Timeout { waited_ms: limit.as_millis() }))
 }
 
 /// Reads a body of at most `limit` bytes. A peer that sends more is cut off, whatever length it announced.

@@ -43,10 +43,7 @@ pub struct PoolExhausted {
 }
 
 fn list(failures: &[EndpointFailure]) -> String {
-    let parts: Vec<String> = failures
-        .iter()
-        .map(|failure| format!("{} ({})", failure.url_redacted, failure.reason))
-        .collect();
+    let parts: Vec<String> = failures.iter().map(|failure| format!("{} ({})", failure.url_redacted, failure.reason)).collect();
     parts.join(", ")
 }
 
@@ -76,24 +73,14 @@ impl Pool {
     /// A pool over `urls`, in order of preference; each may take `request_timeout` for a request.
     pub fn new(urls: Vec<Url>, client: reqwest::Client, request_timeout: Duration) -> Self {
         let endpoints = urls.into_iter().map(Endpoint::new).collect();
-        Self {
-            inner: Arc::new(Inner {
-                endpoints,
-                client,
-                request_timeout,
-                slot_duration: AtomicU64::new(0),
-            }),
-        }
+        Self { inner: Arc::new(Inner { endpoints, client, request_timeout, slot_duration: AtomicU64::new(0) }) }
     }
 
     /// Status of each endpoint, in the configured order.
     pub fn status(&self) -> Vec<EndpointStatus> {
         let best = self.best_head();
         let slot_duration = self.slot_duration();
-        self.endpoints()
-            .iter()
-            .map(|endpoint| endpoint.status(best, slot_duration))
-            .collect()
+        self.endpoints().iter().map(|endpoint| endpoint.status(best, slot_duration)).collect()
     }
 
     pub(crate) fn endpoints(&self) -> &[Endpoint] {
@@ -127,10 +114,7 @@ impl Pool {
             .iter()
             .map(|endpoint| {
                 let health = endpoint.health.lock();
-                let behind = health
-                    .head()
-                    .zip(best)
-                    .is_some_and(|(head, best)| lag(head, best, slot_duration).is_some());
+                let behind = health.head().zip(best).is_some_and(|(head, best)| lag(head, best, slot_duration).is_some());
                 (if health.is_down() { 2 } else { u8::from(behind) }, endpoint)
             })
             .collect();
@@ -144,10 +128,7 @@ impl Pool {
             match self.ask(endpoint, &packet).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
-                    failures.push(EndpointFailure {
-                        url_redacted: endpoint.redacted.clone(),
-                        reason: error.to_string(),
-                    });
+                    failures.push(EndpointFailure { url_redacted: endpoint.redacted.clone(), reason: error.to_string() });
                 }
             }
         }
@@ -174,12 +155,7 @@ impl Pool {
     }
 
     async fn exchange(&self, endpoint: &Endpoint, packet: &RequestPacket) -> Result<ResponsePacket, HttpError> {
-        let request = self
-            .inner
-            .client
-            .post(endpoint.url.clone())
-            .json(packet)
-            .headers(packet.headers());
+        let request = self.inner.client.post(endpoint.url.clone()).json(packet).headers(packet.headers());
         let response = request.send().await?;
         let status = response.status();
         if is_endpoint_failure(status) {

@@ -50,10 +50,7 @@ async fn probe(pool: &Pool, endpoint: &Endpoint) {
     match head_of(&answer) {
         Some(head) => endpoint.health.lock().observed(head),
         None => {
-            endpoint
-                .health
-                .lock()
-                .failed("no head in its answer".to_owned(), Instant::now());
+            endpoint.health.lock().failed("no head in its answer".to_owned(), Instant::now());
         }
     }
 }
@@ -78,8 +75,5 @@ fn head_of(answer: &ResponsePacket) -> Option<EndpointHead> {
         return None;
     };
     let head: Head = serde_json::from_str(body.get()).ok()?;
-    Some(EndpointHead {
-        number: head.number.to::<u64>(),
-        timestamp: u64::try_from(head.timestamp).ok()?,
-    })
+    Some(EndpointHead { number: head.number.to::<u64>(), timestamp: u64::try_from(head.timestamp).ok()? })
 }

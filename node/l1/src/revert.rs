@@ -192,15 +192,9 @@ impl Revert {
     /// Decodes the data of a revert. Never fails: what is unknown or malformed is shown by its selector.
     pub fn decode(data: &[u8]) -> Self {
         let Some((selector, arguments)) = data.split_first_chunk::<4>() else {
-            return Self {
-                name: String::new(),
-                arguments: Vec::new(),
-            };
+            return Self { name: String::new(), arguments: Vec::new() };
         };
-        let unknown = || Self {
-            name: format!("0x{}", hex::encode(selector)),
-            arguments: Vec::new(),
-        };
+        let unknown = || Self { name: format!("0x{}", hex::encode(selector)), arguments: Vec::new() };
         if arguments.len() > DECODED_BYTES {
             return unknown();
         }
@@ -211,17 +205,8 @@ impl Revert {
             return unknown();
         };
         let names = error.inputs.iter().map(|input| input.name.clone());
-        let arguments = names
-            .zip(&values)
-            .map(|(name, value)| RevertArgument {
-                name,
-                value: show(value),
-            })
-            .collect();
-        Self {
-            name: error.name.clone(),
-            arguments,
-        }
+        let arguments = names.zip(&values).map(|(name, value)| RevertArgument { name, value: show(value) }).collect();
+        Self { name: error.name.clone(), arguments }
     }
 
     /// Whether the contract refused with this error.
@@ -238,11 +223,7 @@ impl fmt::Display for Revert {
         write!(f, "{}(", self.name)?;
         for (index, argument) in self.arguments.iter().enumerate() {
             let separator = if index > 0 { ", " } else { "" };
-            let name = if argument.name.is_empty() {
-                String::new()
-            } else {
-                format!("{}: ", argument.name)
-            };
+            let name = if argument.name.is_empty() { String::new() } else { format!("{}: ", argument.name) };
             write!(f, "{separator}{name}{}", argument.value)?;
         }
         f.write_str(")")

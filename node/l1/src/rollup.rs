@@ -145,26 +145,16 @@ struct Place {
 impl Place {
     fn of(call: &'static str, log: &Log) -> Result<Self, L1Error> {
         match (log.block_number, log.block_hash, log.transaction_hash) {
-            (Some(block), Some(block_hash), Some(transaction)) if !log.removed => Ok(Self {
-                block: L1BlockNumber::new(block),
-                block_hash,
-                transaction,
-            }),
-            _ => Err(L1Error::Malformed {
-                call,
-                reason: "a log that is in no block".to_owned(),
-            }),
+            (Some(block), Some(block_hash), Some(transaction)) if !log.removed => {
+                Ok(Self { block: L1BlockNumber::new(block), block_hash, transaction })
+            }
+            _ => Err(L1Error::Malformed { call, reason: "a log that is in no block".to_owned() }),
         }
     }
 }
 
 fn decode<E: SolEvent>(call: &'static str, log: &Log) -> Result<E, L1Error> {
-    E::decode_log_validate(&log.inner)
-        .map(|log| log.data)
-        .map_err(|error| L1Error::Malformed {
-            call,
-            reason: error.to_string(),
-        })
+    E::decode_log_validate(&log.inner).map(|log| log.data).map_err(|error| L1Error::Malformed { call, reason: error.to_string() })
 }
 
 fn at(block: B256) -> BlockId {
@@ -195,14 +185,8 @@ impl L1 {
     /// [`L1Error`].
     pub async fn rollup_status(&self, block: B256, asked: CheckpointNumber) -> Result<RollupStatus, L1Error> {
         const CALL: &str = "Rollup.status";
-        let call = IRollup::statusCall {
-            myCheckpoint: U256::from(asked.get()),
-        };
-        let status = self
-            .inner
-            .reader
-            .call_at(CALL, self.contracts().rollup, call, at(block))
-            .await?;
+        let call = IRollup::statusCall { myCheckpoint: U256::from(asked.get()) };
+        let status = self.inner.reader.call_at(CALL, self.contracts().rollup, call, at(block)).await?;
         Ok(RollupStatus {
             proven: CheckpointNumber::new(small(CALL, status.provenCheckpointNumber)?),
             proven_archive: field(CALL, status.provenArchive)?,
@@ -218,16 +202,8 @@ impl L1 {
     /// [`L1Error`].
     pub async fn archive_at(&self, block: B256, checkpoint: CheckpointNumber) -> Result<Fr, L1Error> {
         const CALL: &str = "Rollup.archiveAt";
-        let call = IRollup::archiveAtCall {
-            checkpointNumber: U256::from(checkpoint.get()),
-        };
-        field(
-            CALL,
-            self.inner
-                .reader
-                .call_at(CALL, self.contracts().rollup, call, at(block))
-                .await?,
-        )
+        let call = IRollup::archiveAtCall { checkpointNumber: U256::from(checkpoint.get()) };
+        field(CALL, self.inner.reader.call_at(CALL, self.contracts().rollup, call, at(block)).await?)
     }
 
     /// Whether the rollup would prune its unproven checkpoints at `timestamp`, as of the L1 block of that hash.
@@ -235,13 +211,8 @@ impl L1 {
     /// # Errors
     /// [`L1Error`].
     pub async fn can_prune_at(&self, block: B256, timestamp: u64) -> Result<bool, L1Error> {
-        let call = IRollup::canPruneAtTimeCall {
-            ts: U256::from(timestamp),
-        };
-        self.inner
-            .reader
-            .call_at("Rollup.canPruneAtTime", self.contracts().rollup, call, at(block))
-            .await
+        let call = IRollup::canPruneAtTimeCall { ts: U256::from(timestamp) };
+        self.inner.reader.call_at("Rollup.canPruneAtTime", self.contracts().rollup, call, at(block)).await
     }
 
     /// The last checkpoint that was proven in the newest finalized L1 block.
@@ -251,11 +222,7 @@ impl L1 {
     pub async fn proven_at_finalized(&self) -> Result<CheckpointNumber, L1Error> {
         const CALL: &str = "Rollup.getProvenCheckpointNumber";
         let call = IRollup::getProvenCheckpointNumberCall {};
-        let proven = self
-            .inner
-            .reader
-            .call_at(CALL, self.contracts().rollup, call, BlockId::finalized())
-            .await?;
+        let proven = self.inner.reader.call_at(CALL, self.contracts().rollup, call, BlockId::finalized()).await?;
         Ok(CheckpointNumber::new(small(CALL, proven)?))
     }
 
@@ -265,11 +232,7 @@ impl L1 {
     /// [`L1Error`].
     pub async fn inbox_state(&self, block: B256) -> Result<InboxState, L1Error> {
         let call = IInbox::getStateCall {};
-        let state = self
-            .inner
-            .reader
-            .call_at("Inbox.getState", self.contracts().inbox, call, at(block))
-            .await?;
+        let state = self.inner.reader.call_at("Inbox.getState", self.contracts().inbox, call, at(block)).await?;
         Ok(InboxState {
             rolling_hash: state.rollingHash,
             total: state.totalMessagesInserted,
@@ -285,10 +248,7 @@ impl L1 {
         let epoch = U256::from(epoch.get());
         let reader = &self.inner.reader;
         let call = IRollup::getEscapeHatchForEpochCall { epoch };
-        let hatch = match reader
-            .call_at("Rollup.getEscapeHatchForEpoch", self.contracts().rollup, call, at(block))
-            .await
-        {
+        let hatch = match reader.call_at("Rollup.getEscapeHatchForEpoch", self.contracts().rollup, call, at(block)).await {
             Ok(hatch) if hatch != Address::ZERO => hatch,
             Ok(_) | Err(L1Error::Reverted { .. }) => return Ok(false),
             Err(error) => return Err(error),
@@ -306,14 +266,8 @@ impl L1 {
     /// # Errors
     /// [`L1Error`].
     pub async fn checkpoints_proposed(&self, from: L1BlockNumber, to: L1BlockNumber) -> Result<Vec<CheckpointProposed>, L1Error> {
-        let filter = Filter::new()
-            .address(self.contracts().rollup)
-            .event_signature(IRollup::CheckpointProposed::SIGNATURE_HASH);
-        self.logs(filter, from, to)
-            .await?
-            .iter()
-            .map(CheckpointProposed::read)
-            .collect()
+        let filter = Filter::new().address(self.contracts().rollup).event_signature(IRollup::CheckpointProposed::SIGNATURE_HASH);
+        self.logs(filter, from, to).await?.iter().map(CheckpointProposed::read).collect()
     }
 
     /// Messages that entered the inbox in L1 blocks `from..=to`, in the order of L1.
@@ -321,9 +275,7 @@ impl L1 {
     /// # Errors
     /// [`L1Error`].
     pub async fn messages_sent(&self, from: L1BlockNumber, to: L1BlockNumber) -> Result<Vec<MessageSent>, L1Error> {
-        let filter = Filter::new()
-            .address(self.contracts().inbox)
-            .event_signature(IInbox::MessageSent::SIGNATURE_HASH);
+        let filter = Filter::new().address(self.contracts().inbox).event_signature(IInbox::MessageSent::SIGNATURE_HASH);
         self.logs(filter, from, to).await?.iter().map(MessageSent::read).collect()
     }
 
@@ -332,14 +284,9 @@ impl L1 {
     /// # Errors
     /// [`L1Error`].
     pub async fn transaction_by_hash(&self, hash: B256) -> Result<Option<L1Transaction>, L1Error> {
-        let transaction = answer(
-            "eth_getTransactionByHash",
-            self.provider().get_transaction_by_hash(hash).await,
-        )?;
-        Ok(transaction.map(|transaction| L1Transaction {
-            to: TransactionTrait::to(&transaction),
-            input: transaction.input().clone(),
-        }))
+        let transaction = answer("eth_getTransactionByHash", self.provider().get_transaction_by_hash(hash).await)?;
+        Ok(transaction
+            .map(|transaction| L1Transaction { to: TransactionTrait::to(&transaction), input: transaction.input().clone() }))
     }
 
     /// Logs of L1 blocks `from..=to`. An answer with logs of other blocks or addresses is refused.
@@ -351,10 +298,7 @@ impl L1 {
                 && filter.address.matches(&log.address())
         };
         if !logs.iter().all(asked) {
-            return Err(L1Error::Malformed {
-                call: "eth_getLogs",
-                reason: "logs that were not asked for".to_owned(),
-            });
+            return Err(L1Error::Malformed { call: "eth_getLogs", reason: "logs that were not asked for".to_owned() });
         }
         Ok(logs)
     }

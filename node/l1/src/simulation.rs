@@ -121,15 +121,8 @@ impl L1 {
         let (returned, simulated) = match self.simulate(&request, &block_overrides, &state_overrides).await? {
             Some(call) => measured(call)?,
             None => {
-                let call = self
-                    .provider()
-                    .call(request)
-                    .overrides(state_overrides)
-                    .with_block_overrides(block_overrides);
-                let simulated = SimulatedPropose {
-                    gas: TRANSACTION_GAS_LIMIT,
-                    method: SimulationMethod::Call,
-                };
+                let call = self.provider().call(request).overrides(state_overrides).with_block_overrides(block_overrides);
+                let simulated = SimulatedPropose { gas: TRANSACTION_GAS_LIMIT, method: SimulationMethod::Call };
                 (answer("Multicall3.aggregate3", call.await)?, simulated)
             }
         };
@@ -150,70 +143,41 @@ impl L1 {
             .with_state_overrides(state_overrides.clone())
             .call(request.clone());
         let payload = SimulatePayload::default().extend(block);
-        let answer = self
-            .provider()
-            .raw_request(CALL.into(), (payload, BlockNumberOrTag::Latest))
-            .await;
+        let answer = self.provider().raw_request(CALL.into(), (payload, BlockNumberOrTag::Latest)).await;
         let blocks: Vec<BlockResult> = match answer {
             Ok(blocks) => blocks,
             Err(RpcError::ErrorResp(payload)) if METHOD_MISSING_CODES.contains(&payload.code) => return Ok(None),
             Err(error) => return Err(L1Error::from_transport(CALL, error)),
         };
         let call = blocks.into_iter().flat_map(|block| block.calls).next();
-        call.map(Some).ok_or(L1Error::Malformed {
-            call: CALL,
-            reason: "no call in its answer".to_owned(),
-        })
+        call.map(Some).ok_or(L1Error::Malformed { call: CALL, reason: "no call in its answer".to_owned() })
     }
 }
 
 /// What the bundle returned and used, unless the outer call itself failed.
 fn measured(call: OuterCall) -> Result<(Bytes, SimulatedPropose), SimulationError> {
     if call.status.is_zero() {
-        let (data, message) = call
-            .error
-            .map(|error| (error.data.unwrap_or_default(), error.message))
-            .unwrap_or_default();
+        let (data, message) = call.error.map(|error| (error.data.unwrap_or_default(), error.message)).unwrap_or_default();
         let data = if data.is_empty() { call.return_data } else { data };
         return Err(if data.is_empty() {
-            L1Error::Malformed {
-                call: "eth_simulateV1",
-                reason: format!("the bundle fails as a whole: {message}"),
-            }
-            .into()
+            L1Error::Malformed { call: "eth_simulateV1", reason: format!("the bundle fails as a whole: {message}") }.into()
         } else {
-            SimulationError::Refused {
-                revert: Revert::decode(&data),
-            }
+            SimulationError::Refused { revert: Revert::decode(&data) }
         });
     }
     let gas = call.max_used_gas.unwrap_or_default().max(call.gas_used).to::<u64>();
-    Ok((
-        call.return_data,
-        SimulatedPropose {
-            gas,
-            method: SimulationMethod::Simulate,
-        },
-    ))
+    Ok((call.return_data, SimulatedPropose { gas, method: SimulationMethod::Simulate }))
 }
 
 /// The outcome of the call at `position` of the bundle.
 fn inner_outcome(returned: &[u8], position: usize) -> Result<(), SimulationError> {
     const CALL: &str = "Multicall3.aggregate3";
-    let results = IMulticall3::aggregate3Call::abi_decode_returns_validate(returned).map_err(|error| L1Error::Malformed {
-        call: CALL,
-        reason: error.to_string(),
-    })?;
+    let results = IMulticall3::aggregate3Call::abi_decode_returns_validate(returned)
+        .map_err(|error| L1Error::Malformed { call: CALL, reason: error.to_string() })?;
     match results.get(position) {
         Some(result) if result.success => Ok(()),
-        Some(result) => Err(SimulationError::Refused {
-            revert: Revert::decode(&result.returnData),
-        }),
-        None => Err(L1Error::Malformed {
-            call: CALL,
-            reason: "fewer results than calls".to_owned(),
-        }
-        .into()),
+        Some(result) => Err(SimulationError::Refused { revert: Revert::decode(&result.returnData) }),
+        None => Err(L1Error::Malformed { call: CALL, reason: "fewer results than calls".to_owned() }.into()),
     }
 }
 
@@ -225,11 +189,7 @@ mod tests {
     use crate::contract::CallResult;
 
     fn results(success: bool, data: &[u8]) -> Vec<u8> {
-        vec![CallResult {
-            success,
-            returnData: Bytes::copy_from_slice(data),
-        }]
-        .abi_encode()
+        vec![CallResult { success, returnData: Bytes::copy_from_slice(data) }].abi_encode()
     }
 
     #[test]
@@ -237,10 +197,7 @@ mod tests {
         assert!(inner_outcome(&results(true, &[]), 0).is_ok());
         let refusal = inner_outcome(&results(false, &[0x33, 0x87, 0x36, 0xad]), 0).unwrap_err();
         assert_eq!(refusal.to_string(), "propose would be refused: Rollup__InvalidCoinbase()");
-        assert!(
-            matches!(inner_outcome(&results(true, &[]), 1), Err(SimulationError::L1(_))),
-            "no result for the propose"
-        );
+        assert!(matches!(inner_outcome(&results(true, &[]), 1), Err(SimulationError::L1(_))), "no result for the propose");
         assert!(matches!(inner_outcome(&[], 0), Err(SimulationError::L1(_))));
     }
 
@@ -253,9 +210,6 @@ mod tests {
         let error = call(
             r#"{"returnData":"0x","gasUsed":"0x10","status":"0x0","error":{"code":3,"message":"execution reverted","data":"0x338736ad"}}"#,
         );
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            "propose would be refused: Rollup__InvalidCoinbase()"
-        );
+        assert_eq!(error.unwrap_err().to_string(), "propose would be refused: Rollup__InvalidCoinbase()");
     }
 }

@@ -132,10 +132,7 @@ impl L1 {
     /// # Errors
     /// [`L1Error`].
     pub async fn transaction_count(&self, account: Address) -> Result<u64, L1Error> {
-        answer(
-            "eth_getTransactionCount",
-            self.provider().get_transaction_count(account).await,
-        )
+        answer("eth_getTransactionCount", self.provider().get_transaction_count(account).await)
     }
 
     /// Transactions of `account` including those in the endpoint's pool.
@@ -143,10 +140,7 @@ impl L1 {
     /// # Errors
     /// [`L1Error`].
     pub async fn pending_transaction_count(&self, account: Address) -> Result<u64, L1Error> {
-        answer(
-            "eth_getTransactionCount",
-            self.provider().get_transaction_count(account).pending().await,
-        )
+        answer("eth_getTransactionCount", self.provider().get_transaction_count(account).pending().await)
     }
 
     /// Balance of `account` in the latest block, wei.
@@ -173,10 +167,7 @@ impl L1 {
     /// # Errors
     /// [`L1Error`].
     pub async fn receipt(&self, transaction: B256) -> Result<Option<Receipt>, L1Error> {
-        let receipt = answer(
-            "eth_getTransactionReceipt",
-            self.provider().get_transaction_receipt(transaction).await,
-        )?;
+        let receipt = answer("eth_getTransactionReceipt", self.provider().get_transaction_receipt(transaction).await)?;
         receipt.map(|receipt| self.read_receipt(&receipt)).transpose()
     }
 
@@ -195,19 +186,10 @@ impl L1 {
         );
         let history = answer("eth_feeHistory", history)?;
         let suggestion = answer("eth_maxPriorityFeePerGas", suggestion)?;
-        let mut tips: Vec<u128> = history
-            .reward
-            .iter()
-            .flatten()
-            .filter_map(|block| block.first().copied())
-            .collect();
+        let mut tips: Vec<u128> = history.reward.iter().flatten().filter_map(|block| block.first().copied()).collect();
         tips.sort_unstable();
         let median = tips.get(tips.len() / 2).copied().unwrap_or(0);
-        let limit = if suggestion == 0 {
-            u128::MAX
-        } else {
-            suggestion.saturating_mul(TIP_LIMIT_FACTOR)
-        };
+        let limit = if suggestion == 0 { u128::MAX } else { suggestion.saturating_mul(TIP_LIMIT_FACTOR) };
         Ok(MarketFees {
             base_fee_wei: history.base_fee_per_gas.iter().rev().take(2).copied().max().unwrap_or(0),
             blob_base_fee_wei: answer("eth_blobBaseFee", blob_base_fee_wei)?,
@@ -221,17 +203,11 @@ impl L1 {
     /// [`L1Error`].
     pub async fn finalized(&self) -> Result<L1Block, L1Error> {
         let block = self.l1_block(BlockId::finalized()).await?;
-        block.ok_or(L1Error::Malformed {
-            call: "eth_getBlockByNumber",
-            reason: "no finalized block".to_owned(),
-        })
+        block.ok_or(L1Error::Malformed { call: "eth_getBlockByNumber", reason: "no finalized block".to_owned() })
     }
 
     fn read_receipt(&self, receipt: &TransactionReceipt) -> Result<Receipt, L1Error> {
-        let missing = |what: &str| L1Error::Malformed {
-            call: "eth_getTransactionReceipt",
-            reason: format!("no {what}"),
-        };
+        let missing = |what: &str| L1Error::Malformed { call: "eth_getTransactionReceipt", reason: format!("no {what}") };
         let rollup = self.contracts().rollup;
         let logs = receipt.inner.logs().iter().filter(|log| log.address() == rollup);
         let proposed: Vec<CheckpointProposed> = logs.filter_map(|log| CheckpointProposed::read(log).ok()).collect();
@@ -267,15 +243,9 @@ mod tests {
             ("transaction already imported", "known"),
             ("AlreadyKnown", "known"),
             ("Known transaction", "known"),
-            (
-                "replacement transaction underpriced: new tx gas fee cap 2 <= 3 queued",
-                "underpriced",
-            ),
+            ("replacement transaction underpriced: new tx gas fee cap 2 <= 3 queued", "underpriced"),
             ("transaction underpriced", "underpriced"),
-            (
-                "max fee per gas less than block base fee: address 0x.., maxFeePerGas: 1, baseFee: 2",
-                "underpriced",
-            ),
+            ("max fee per gas less than block base fee: address 0x.., maxFeePerGas: 1, baseFee: 2", "underpriced"),
             ("max fee per blob gas less than block blob gas fee", "underpriced"),
             ("FeeTooLowToCompete", "underpriced"),
             ("nonce too low: next nonce 4, tx nonce 3", "nonce"),

@@ -98,10 +98,7 @@ enum RawEntry {
 impl CommitteeAttestations {
     /// Packs the entries, which are in committee order.
     pub fn pack(entries: &[CommitteeEntry]) -> Self {
-        let mut packed = Self {
-            signature_indices: vec![0; entries.len().div_ceil(8)],
-            signatures_or_addresses: Vec::new(),
-        };
+        let mut packed = Self { signature_indices: vec![0; entries.len().div_ceil(8)], signatures_or_addresses: Vec::new() };
         for (index, entry) in entries.iter().enumerate() {
             match entry {
                 CommitteeEntry::Signed(signature) => {
@@ -121,10 +118,9 @@ impl CommitteeAttestations {
     pub fn unpack(&self, members: usize) -> Result<Vec<CommitteeEntry>, AttestationsError> {
         let parse = |(index, entry)| match entry {
             RawEntry::Address(address) => Ok(CommitteeEntry::Unsigned(address)),
-            RawEntry::Signature(raw) => raw
-                .parse()
-                .map(CommitteeEntry::Signed)
-                .map_err(|source| AttestationsError::Signature { index, source }),
+            RawEntry::Signature(raw) => {
+                raw.parse().map(CommitteeEntry::Signed).map_err(|source| AttestationsError::Signature { index, source })
+            }
         };
         self.raw_entries(members)?.into_iter().enumerate().map(parse).collect()
     }
@@ -155,38 +151,20 @@ impl CommitteeAttestations {
                 }
             };
             if found != Some(*member) {
-                return Err(AttestationFault::Invalid {
-                    index,
-                    expected: *member,
-                });
+                return Err(AttestationFault::Invalid { index, expected: *member });
             }
         }
         let needed = required_signatures(committee.len());
-        if have < needed {
-            Err(AttestationFault::Insufficient { have, needed })
-        } else {
-            Ok(have)
-        }
+        if have < needed { Err(AttestationFault::Insufficient { have, needed }) } else { Ok(have) }
     }
 
     fn raw_entries(&self, members: usize) -> Result<Vec<RawEntry>, AttestationsError> {
         if self.signature_indices.len() != members.div_ceil(8) {
-            return Err(AttestationsError::Bitmap {
-                found: self.signature_indices.len(),
-                members,
-            });
+            return Err(AttestationsError::Bitmap { found: self.signature_indices.len(), members });
         }
-        let signed: Vec<bool> = (0..members)
-            .map(|index| self.signature_indices[index / 8] & mask(index) != 0)
-            .collect();
-        let expected = signed
-            .iter()
-            .map(|signed| if *signed { SIGNATURE_BYTES } else { ADDRESS_BYTES })
-            .sum();
-        let wrong_length = AttestationsError::Entries {
-            found: self.signatures_or_addresses.len(),
-            expected,
-        };
+        let signed: Vec<bool> = (0..members).map(|index| self.signature_indices[index / 8] & mask(index) != 0).collect();
+        let expected = signed.iter().map(|signed| if *signed { SIGNATURE_BYTES } else { ADDRESS_BYTES }).sum();
+        let wrong_length = AttestationsError::Entries { found: self.signatures_or_addresses.len(), expected };
         if self.signatures_or_addresses.len() != expected {
             return Err(wrong_length);
         }
@@ -194,11 +172,9 @@ impl CommitteeAttestations {
         let mut entries = Vec::with_capacity(members);
         for signed in signed {
             let entry = if signed {
-                rest.split_first_chunk()
-                    .map(|(bytes, tail)| (RawEntry::Signature(RawSignature::from_packed65(bytes)), tail))
+                rest.split_first_chunk().map(|(bytes, tail)| (RawEntry::Signature(RawSignature::from_packed65(bytes)), tail))
             } else {
-                rest.split_first_chunk::<ADDRESS_BYTES>()
-                    .map(|(bytes, tail)| (RawEntry::Address(Address::new(*bytes)), tail))
+                rest.split_first_chunk::<ADDRESS_BYTES>().map(|(bytes, tail)| (RawEntry::Address(Address::new(*bytes)), tail))
             };
             let (entry, tail) = entry.ok_or_else(|| wrong_length.clone())?;
             entries.push(entry);
@@ -222,15 +198,12 @@ pub const fn required_signatures(members: usize) -> usize {
 ///
 /// Source: npm @aztec/stdlib 4.1.2, `src/block/proposal/attestations_and_signers.ts`.
 pub fn attestations_and_signers_message(attestations: &CommitteeAttestations, signers: &[Address]) -> Vec<u8> {
-    let parts = (
-        attestations.signature_indices.as_slice(),
-        attestations.signatures_or_addresses.as_slice(),
-    );
-    <(
-        sol_data::Uint<8>,
-        (sol_data::Bytes, sol_data::Bytes),
-        sol_data::Array<sol_data::Address>,
-    )>::abi_encode_params(&(ATTESTATIONS_AND_SIGNERS_DOMAIN, parts, signers))
+    let parts = (attestations.signature_indices.as_slice(), attestations.signatures_or_addresses.as_slice());
+    <(sol_data::Uint<8>, (sol_data::Bytes, sol_data::Bytes), sol_data::Array<sol_data::Address>)>::abi_encode_params(&(
+        ATTESTATIONS_AND_SIGNERS_DOMAIN,
+        parts,
+        signers,
+    ))
 }
 
 #[cfg(test)]
@@ -269,11 +242,7 @@ mod tests {
     #[test]
     fn two_thirds_and_one_are_needed() {
         let expected = [(1, 1), (2, 2), (3, 3), (4, 3), (24, 17), (48, 33)];
-        assert!(
-            expected
-                .into_iter()
-                .all(|(members, needed)| required_signatures(members) == needed)
-        );
+        assert!(expected.into_iter().all(|(members, needed)| required_signatures(members) == needed));
         assert_eq!(required_signatures(usize::MAX), usize::MAX / 3 * 2 + 1);
     }
 
@@ -283,13 +252,7 @@ mod tests {
         let mut packed = CommitteeAttestations::pack(&[entry(false, 0), entry(true, 1)]);
         packed.signatures_or_addresses[20] = 0;
         let root = SigningRoot::new(B256::ZERO);
-        assert_eq!(
-            packed.validate(&committee, &root),
-            Err(AttestationFault::Invalid {
-                index: 1,
-                expected: committee[1]
-            })
-        );
+        assert_eq!(packed.validate(&committee, &root), Err(AttestationFault::Invalid { index: 1, expected: committee[1] }));
         assert!(matches!(packed.unpack(2), Err(AttestationsError::Signature { index: 1, .. })));
     }
 
@@ -298,10 +261,7 @@ mod tests {
         let committee = [Address::repeat_byte(0), Address::repeat_byte(1)];
         let packed = CommitteeAttestations::pack(&[entry(false, 0), entry(false, 1)]);
         let root = SigningRoot::new(B256::ZERO);
-        assert_eq!(
-            packed.validate(&committee, &root),
-            Err(AttestationFault::Insufficient { have: 0, needed: 2 })
-        );
+        assert_eq!(packed.validate(&committee, &root), Err(AttestationFault::Insufficient { have: 0, needed: 2 }));
         assert_eq!(CommitteeAttestations::default().validate(&[], &root), Ok(0));
     }
 }

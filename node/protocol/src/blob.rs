@@ -204,16 +204,12 @@ pub fn blob_commitments_hash(previous: Option<Fr>, commitments: &[BlobCommitment
 /// # Errors
 /// [`BlobError::Empty`] without commitments, [`BlobError::TooManyBlobs`] above 255.
 pub fn encode_blob_input(commitments: &[BlobCommitment]) -> Result<Vec<u8>, BlobError> {
-    let count = u8::try_from(commitments.len()).map_err(|_| BlobError::TooManyBlobs {
-        count: commitments.len(),
-        limit: usize::from(u8::MAX),
-    })?;
+    let count = u8::try_from(commitments.len())
+        .map_err(|_| BlobError::TooManyBlobs { count: commitments.len(), limit: usize::from(u8::MAX) })?;
     if count == 0 {
         return Err(BlobError::Empty);
     }
-    Ok(std::iter::once(count)
-        .chain(commitments.iter().flat_map(|commitment| *commitment.as_bytes()))
-        .collect())
+    Ok(std::iter::once(count).chain(commitments.iter().flat_map(|commitment| *commitment.as_bytes())).collect())
 }
 
 /// Reads the `blobInput` argument of `propose`.
@@ -228,10 +224,7 @@ pub fn decode_blob_input(bytes: &[u8]) -> Result<Vec<BlobCommitment>, BlobError>
     }
     let (chunks, tail) = rest.as_chunks::<COMMITMENT_BYTES>();
     if chunks.len() != count || !tail.is_empty() {
-        return Err(BlobError::Input {
-            count,
-            found: bytes.len(),
-        });
+        return Err(BlobError::Input { count, found: bytes.len() });
     }
     Ok(chunks.iter().map(|chunk| BlobCommitment::new(*chunk)).collect())
 }
@@ -244,20 +237,13 @@ mod tests {
 
     #[test]
     fn a_blob_with_an_element_above_the_curve_s_modulus_has_no_commitment() {
-        assert_eq!(
-            Blob::from_bytes(&[0xff; BLOB_BYTES]).unwrap().commitment(),
-            Err(BlobError::Kzg)
-        );
+        assert_eq!(Blob::from_bytes(&[0xff; BLOB_BYTES]).unwrap().commitment(), Err(BlobError::Kzg));
     }
 
     #[test]
     fn noise_is_no_checkpoint_and_a_changed_one_reads_as_it_stands() {
         let end = BlockEnd {
-            marker: BlockEndMarker {
-                num_txs: 0,
-                block_number: crate::units::BlockNumber::new(3),
-                timestamp: 9,
-            },
+            marker: BlockEndMarker { num_txs: 0, block_number: crate::units::BlockNumber::new(3), timestamp: 9 },
             state: BlockEndState {
                 l1_to_l2_message_size: 1024,
                 note_hash_size: 0,
@@ -287,10 +273,7 @@ mod tests {
         let mut bytes = vec![0; BLOB_BYTES];
         bytes[BLOB_BYTES - FIELD_BYTES] = 0xff;
         let blob = Blob::from_bytes(&bytes).unwrap();
-        assert!(matches!(
-            fields_from_blobs(&[blob]),
-            Err(BlobError::Element { index: 4095, .. })
-        ));
+        assert!(matches!(fields_from_blobs(&[blob]), Err(BlobError::Element { index: 4095, .. })));
     }
 
     #[test]
@@ -299,10 +282,7 @@ mod tests {
         assert_eq!(Blob::from_bytes(&[0; BLOB_BYTES + 1]), Err(BlobError::Length(BLOB_BYTES + 1)));
         assert_eq!(blobs_from_fields(&[]), Err(BlobError::Empty));
         assert_eq!(blobs_from_fields(&vec![Fr::ZERO; 24_576]).unwrap().len(), 6);
-        assert_eq!(
-            blobs_from_fields(&vec![Fr::ZERO; 24_577]),
-            Err(BlobError::TooManyBlobs { count: 7, limit: 6 })
-        );
+        assert_eq!(blobs_from_fields(&vec![Fr::ZERO; 24_577]), Err(BlobError::TooManyBlobs { count: 7, limit: 6 }));
         let blob = Blob::from_fields(&[]);
         assert!(fields_from_blobs(&vec![blob; 7]).is_err());
         assert_eq!(fields_from_blobs(&[]), Err(BlobError::Empty));

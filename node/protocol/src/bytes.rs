@@ -37,10 +37,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], ReadError> {
-        let (head, rest) = self.rest.split_at_checked(count).ok_or(ReadError::Truncated {
-            wanted: count,
-            left: self.rest.len(),
-        })?;
+        let (head, rest) =
+            self.rest.split_at_checked(count).ok_or(ReadError::Truncated { wanted: count, left: self.rest.len() })?;
         self.rest = rest;
         Ok(head)
     }
@@ -77,11 +75,7 @@ impl<'a> Reader<'a> {
 
     /// Ends the reading.
     pub(crate) fn finish(self) -> Result<(), ReadError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(ReadError::Trailing(self.rest.len()))
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(ReadError::Trailing(self.rest.len())) }
     }
 }
 

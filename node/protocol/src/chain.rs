@@ -117,34 +117,15 @@ impl ChainState {
     /// The state before the first block, with other trees than the default ones (prefilled public data).
     pub fn genesis_with(partial: PartialState) -> Self {
         let messages = Frontier::new(MESSAGE_TREE_HEIGHT);
-        let state = StateReference {
-            l1_to_l2_message: messages.snapshot(),
-            partial,
-        };
+        let state = StateReference { l1_to_l2_message: messages.snapshot(), partial };
         let mut archive = Frontier::new(ARCHIVE_HEIGHT);
-        archive
-            .append(
-                BlockHeader {
-                    state,
-                    ..BlockHeader::default()
-                }
-                .hash(),
-            )
-            .expect("an empty archive takes a leaf");
-        Self {
-            messages,
-            archive,
-            partial,
-        }
+        archive.append(BlockHeader { state, ..BlockHeader::default() }.hash()).expect("an empty archive takes a leaf");
+        Self { messages, archive, partial }
     }
 
     /// A state from its parts: a chain that is entered in its middle.
     pub const fn from_parts(messages: Frontier, archive: Frontier, partial: PartialState) -> Self {
-        Self {
-            messages,
-            archive,
-            partial,
-        }
+        Self { messages, archive, partial }
     }
 
     /// The archive: one leaf per block, genesis included.
@@ -164,10 +145,7 @@ impl ChainState {
 
     /// All four state trees.
     pub fn state_reference(&self) -> StateReference {
-        StateReference {
-            l1_to_l2_message: self.messages(),
-            partial: self.partial,
-        }
+        StateReference { l1_to_l2_message: self.messages(), partial: self.partial }
     }
 
     /// Number of the block that follows.
@@ -184,9 +162,7 @@ impl ChainState {
     pub fn build_empty_checkpoint(&self, inputs: &CheckpointInputs) -> Result<EmptyCheckpoint, ChainError> {
         self.check_order(inputs)?;
         let mut state = self.clone();
-        state
-            .messages
-            .append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &inputs.messages)?;
+        state.messages.append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &inputs.messages)?;
         let mut block_header = BlockHeader {
             last_archive: self.archive(),
             state: state.state_reference(),
@@ -221,17 +197,7 @@ impl ChainState {
             total_mana_used: Fr::ZERO,
         };
         let archive = state.archive();
-        Ok(EmptyCheckpoint {
-            block_header,
-            block_hash,
-            header,
-            archive,
-            blob_fields,
-            blobs,
-            commitments,
-            state,
-            out_hash,
-        })
+        Ok(EmptyCheckpoint { block_header, block_hash, header, archive, blob_fields, blobs, commitments, state, out_hash })
     }
 
     /// The numbers asked for are the ones that the trees say are next.
@@ -244,12 +210,7 @@ impl ChainState {
         if follows {
             Ok(())
         } else {
-            Err(ChainError::Order {
-                block: inputs.block,
-                checkpoint: inputs.checkpoint,
-                blocks,
-                checkpoints,
-            })
+            Err(ChainError::Order { block: inputs.block, checkpoint: inputs.checkpoint, blocks, checkpoints })
         }
     }
 }
@@ -279,10 +240,7 @@ pub fn empty_checkpoint_fields(header: &BlockHeader) -> Result<Vec<Fr>, BlobErro
 
 /// The fields of an empty first block: its end.
 fn block_end(header: &BlockHeader) -> Result<Vec<Fr>, BlobError> {
-    let StateReference {
-        l1_to_l2_message,
-        partial,
-    } = &header.state;
+    let StateReference { l1_to_l2_message, partial } = &header.state;
     blob::block_end_fields(&BlockEnd {
         marker: BlockEndMarker {
             num_txs: 0,

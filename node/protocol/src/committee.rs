@@ -30,11 +30,7 @@ pub fn sample_committee(seed: U256, validators: usize, size: usize) -> Result<Ve
     for draw in 0..size {
         // Each draw takes the last free place's content into the hole.
         let free = places.len();
-        let hole = if free <= 1 {
-            0
-        } else {
-            reduce(keccak256((seed, U256::from(draw)).abi_encode()), free)
-        };
+        let hole = if free <= 1 { 0 } else { reduce(keccak256((seed, U256::from(draw)).abi_encode()), free) };
         drawn.push(places.swap_remove(hole));
     }
     Ok(drawn)
@@ -72,10 +68,7 @@ mod tests {
 
     #[test]
     fn a_committee_larger_than_the_set_is_refused_and_an_empty_one_has_no_proposer() {
-        assert_eq!(
-            sample_committee(U256::ZERO, 3, 4),
-            Err(SampleTooLarge { size: 4, validators: 3 })
-        );
+        assert_eq!(sample_committee(U256::ZERO, 3, 4), Err(SampleTooLarge { size: 4, validators: 3 }));
         assert_eq!(proposer_index(Epoch::new(1), Slot::new(1), U256::ZERO, 0), None);
     }
 }

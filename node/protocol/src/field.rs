@@ -47,11 +47,7 @@ impl Fr {
     /// # Errors
     /// [`FieldError::NotCanonical`] at p or above.
     pub fn from_be_bytes(bytes: &[u8; FIELD_BYTES]) -> Result<Self, FieldError> {
-        if *bytes < MODULUS {
-            Ok(Self(*bytes))
-        } else {
-            Err(FieldError::NotCanonical(*bytes))
-        }
+        if *bytes < MODULUS { Ok(Self(*bytes)) } else { Err(FieldError::NotCanonical(*bytes)) }
     }
 
     /// Reads a big-endian integer of exactly 32 bytes.
@@ -185,11 +181,7 @@ impl FromStr for Fr {
 
 impl Serialize for Fr {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            self.0.serialize(serializer)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
     }
 }
 

@@ -55,13 +55,7 @@ pub fn sha256_to_field(bytes: &[u8]) -> Fr {
 
 /// [`sha256_to_field`] of two elements' bytes: a node of every SHA tree.
 pub fn sha256_pair(left: Fr, right: Fr) -> Fr {
-    truncate(
-        Sha256::new()
-            .chain_update(left.to_be_bytes())
-            .chain_update(right.to_be_bytes())
-            .finalize()
-            .into(),
-    )
+    truncate(Sha256::new().chain_update(left.to_be_bytes()).chain_update(right.to_be_bytes()).finalize().into())
 }
 
 fn truncate(digest: [u8; 32]) -> Fr {
@@ -124,10 +118,7 @@ pub struct SpongeFull {
 impl SpongeBlob {
     /// A sponge that has absorbed nothing.
     pub fn new() -> Self {
-        Self {
-            sponge: Sponge::new(u64::from(MAX_CHECKPOINT_FIELDS)),
-            absorbed: 0,
-        }
+        Self { sponge: Sponge::new(u64::from(MAX_CHECKPOINT_FIELDS)), absorbed: 0 }
     }
 
     /// Absorbs all of `fields`, or none of them.
@@ -135,16 +126,9 @@ impl SpongeBlob {
     /// # Errors
     /// [`SpongeFull`] past 24576 fields.
     pub fn absorb(&mut self, fields: &[Fr]) -> Result<(), SpongeFull> {
-        let full = SpongeFull {
-            absorbed: self.absorbed,
-            more: fields.len(),
-        };
+        let full = SpongeFull { absorbed: self.absorbed, more: fields.len() };
         let more = u32::try_from(fields.len()).map_err(|_| full)?;
-        let absorbed = self
-            .absorbed
-            .checked_add(more)
-            .filter(|sum| *sum <= MAX_CHECKPOINT_FIELDS)
-            .ok_or(full)?;
+        let absorbed = self.absorbed.checked_add(more).filter(|sum| *sum <= MAX_CHECKPOINT_FIELDS).ok_or(full)?;
         fields.iter().for_each(|field| self.sponge.absorb(*field));
         self.absorbed = absorbed;
         Ok(())
@@ -171,13 +155,7 @@ mod tests {
         let mut sponge = SpongeBlob::new();
         sponge.absorb(&vec![Fr::ZERO; 24_575]).unwrap();
         let before = sponge.squeeze();
-        assert_eq!(
-            sponge.absorb(&[Fr::ZERO; 2]),
-            Err(SpongeFull {
-                absorbed: 24_575,
-                more: 2
-            })
-        );
+        assert_eq!(sponge.absorb(&[Fr::ZERO; 2]), Err(SpongeFull { absorbed: 24_575, more: 2 }));
         assert_eq!(sponge.squeeze(), before);
         sponge.absorb(&[Fr::from_u64(1)]).unwrap();
         assert_ne!(sponge.squeeze(), before);

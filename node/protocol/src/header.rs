@@ -47,12 +47,6 @@ mod tests {
     fn a_slot_without_a_wire_form_is_noticed() {
         let mut header = BlockHeader::default();
         header.global_variables.slot = crate::units::Slot::new(1 << 32);
-        assert_eq!(
-            header.check(),
-            Err(HeaderError::TooLarge {
-                what: "slot",
-                number: 1 << 32
-            })
-        );
+        assert_eq!(header.check(), Err(HeaderError::TooLarge { what: "slot", number: 1 << 32 }));
     }
 }

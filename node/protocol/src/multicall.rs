@@ -69,15 +69,9 @@ pub fn decode_aggregate3(calldata: &[u8]) -> Result<Vec<BundledCall>, MulticallE
     let body = calldata.strip_prefix(&AGGREGATE3_SELECTOR).ok_or(MulticallError::Selector)?;
     let (tokens,): (DynSeqToken<(WordToken, WordToken, PackedSeqToken<'_>)>,) = decode_params(body)?;
     // Nothing is copied before the sum is known: many entries may point at the same long bytes.
-    let total = tokens
-        .0
-        .iter()
-        .fold(0usize, |sum, (_, _, bytes)| sum.saturating_add(bytes.0.len()));
+    let total = tokens.0.iter().fold(0usize, |sum, (_, _, bytes)| sum.saturating_add(bytes.0.len()));
     if total > calldata.len() {
-        return Err(MulticallError::Overlapping {
-            calls: total,
-            calldata: calldata.len(),
-        });
+        return Err(MulticallError::Overlapping { calls: total, calldata: calldata.len() });
     }
     let call = |(target, allow_failure, bytes): &(WordToken, WordToken, PackedSeqToken<'_>)| {
         Ok(BundledCall {
@@ -97,14 +91,7 @@ mod tests {
 
     #[test]
     fn entries_that_share_bytes_are_refused_before_they_are_copied() {
-        let calls = vec![
-            BundledCall {
-                target: MULTICALL3,
-                allow_failure: true,
-                calldata: vec![7; 320]
-            };
-            3
-        ];
+        let calls = vec![BundledCall { target: MULTICALL3, allow_failure: true, calldata: vec![7; 320] }; 3];
         let mut encoded = encode_aggregate3(&calls);
         // Words behind selector and array head: three offsets. All now point at the first entry.
         let first: Vec<u8> = encoded[4 + 64..4 + 96].to_vec();
@@ -112,10 +99,7 @@ mod tests {
             encoded[4 + 64 + 32 * entry..4 + 96 + 32 * entry].copy_from_slice(&first);
         }
         encoded.truncate(4 + 64 + 96 + 128 + 320);
-        assert!(matches!(
-            decode_aggregate3(&encoded),
-            Err(MulticallError::Overlapping { calls: 960, .. })
-        ));
+        assert!(matches!(decode_aggregate3(&encoded), Err(MulticallError::Overlapping { calls: 960, .. })));
     }
 
     #[test]

@@ -195,11 +195,7 @@ impl BlockPayload {
 impl CheckpointPayload {
     /// What L1's `propose` takes of it.
     pub const fn propose_args(&self) -> ProposeArgs {
-        ProposeArgs {
-            archive: self.archive,
-            fee_asset_price_modifier: self.fee_asset_price_modifier,
-            header: self.header,
-        }
+        ProposeArgs { archive: self.archive, fee_asset_price_modifier: self.fee_asset_price_modifier, header: self.header }
     }
 
     /// `u32 3 ‖ header ‖ archive ‖ int256 modifier`.
@@ -230,10 +226,6 @@ impl BundlePayload {
 impl AttestationPayload {
     /// What L1's `propose` takes of it.
     pub const fn propose_args(&self) -> ProposeArgs {
-        ProposeArgs {
-            archive: self.archive,
-            fee_asset_price_modifier: self.fee_asset_price_modifier,
-            header: self.header,
-        }
+        ProposeArgs { archive: self.archive, fee_asset_price_modifier: self.fee_asset_price_modifier, header: self.header }
     }
 }

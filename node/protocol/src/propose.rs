@@ -137,11 +137,7 @@ impl ProposeCall {
                 signaturesOrAddresses: self.attestations.signatures_or_addresses.clone().into(),
             },
             signers: self.signers.clone(),
-            attestationsAndSignersSignature: abi::Signature {
-                v: self.signature.v,
-                r: self.signature.r,
-                s: self.signature.s,
-            },
+            attestationsAndSignersSignature: abi::Signature { v: self.signature.v, r: self.signature.r, s: self.signature.s },
             blobInput: self.blob_input.clone().into(),
         };
         call.abi_encode()
@@ -157,9 +153,8 @@ impl ProposeCall {
         Ok(Self {
             args: ProposeArgs {
                 archive: field("archive", call.args.archive)?,
-                fee_asset_price_modifier: i64::try_from(modifier).map_err(|_| ProposeError::Range {
-                    what: "feeAssetPriceModifier",
-                })?,
+                fee_asset_price_modifier: i64::try_from(modifier)
+                    .map_err(|_| ProposeError::Range { what: "feeAssetPriceModifier" })?,
                 header: decode_header(&call.args.header)?,
             },
             attestations: CommitteeAttestations {
@@ -182,11 +177,7 @@ impl ProposeCall {
 /// Source: npm @aztec/ethereum 4.1.2, `src/contracts/multicall.ts`.
 pub fn encode_bundle_calldata(rollup: Address, bundle: &BundlePayload, signature: &Signature) -> Vec<u8> {
     let calldata = bundle.propose_call(signature).encode();
-    encode_aggregate3(&[BundledCall {
-        target: rollup,
-        allow_failure: true,
-        calldata,
-    }])
+    encode_aggregate3(&[BundledCall { target: rollup, allow_failure: true, calldata }])
 }
 
 fn encode_header(header: &CheckpointHeader) -> abi::ProposedHeader {
@@ -200,10 +191,7 @@ fn encode_header(header: &CheckpointHeader) -> abi::ProposedHeader {
         timestamp: U256::from(header.timestamp),
         coinbase: header.coinbase,
         feeRecipient: header.fee_recipient.to_word(),
-        gasFees: abi::GasFees {
-            feePerDaGas: header.gas_fees.fee_per_da_gas,
-            feePerL2Gas: header.gas_fees.fee_per_l2_gas,
-        },
+        gasFees: abi::GasFees { feePerDaGas: header.gas_fees.fee_per_da_gas, feePerL2Gas: header.gas_fees.fee_per_l2_gas },
         totalManaUsed: header.total_mana_used.to_u256(),
     }
 }
@@ -220,14 +208,9 @@ fn decode_header(header: &abi::ProposedHeader) -> Result<CheckpointHeader, Propo
         timestamp: u64::try_from(header.timestamp).map_err(|_| ProposeError::Range { what: "timestamp" })?,
         coinbase: header.coinbase,
         fee_recipient: field("feeRecipient", header.feeRecipient)?,
-        gas_fees: GasFees {
-            fee_per_da_gas: header.gasFees.feePerDaGas,
-            fee_per_l2_gas: header.gasFees.feePerL2Gas,
-        },
-        total_mana_used: Fr::from_u256(header.totalManaUsed).map_err(|source| ProposeError::Field {
-            what: "totalManaUsed",
-            source,
-        })?,
+        gas_fees: GasFees { fee_per_da_gas: header.gasFees.feePerDaGas, fee_per_l2_gas: header.gasFees.feePerL2Gas },
+        total_mana_used: Fr::from_u256(header.totalManaUsed)
+            .map_err(|source| ProposeError::Field { what: "totalManaUsed", source })?,
     })
 }
 
@@ -266,13 +249,7 @@ mod tests {
         }
         let mut wild = calldata;
         wild[4 + 32 * 10] = 0xff;
-        assert!(matches!(
-            ProposeCall::decode(&wild),
-            Err(ProposeError::Field {
-                what: "feeRecipient",
-                ..
-            })
-        ));
+        assert!(matches!(ProposeCall::decode(&wild), Err(ProposeError::Field { what: "feeRecipient", .. })));
     }
 
     proptest! {

@@ -24,16 +24,12 @@ pub struct Schedule {
 impl Schedule {
     /// The slot that contains `timestamp`; `None` before genesis (and for a slot duration of zero).
     pub fn slot_at(&self, timestamp: u64) -> Option<Slot> {
-        timestamp
-            .checked_sub(self.genesis_time)?
-            .checked_div(self.slot_duration)
-            .map(Slot::new)
+        timestamp.checked_sub(self.genesis_time)?.checked_div(self.slot_duration).map(Slot::new)
     }
 
     /// First second of the slot: the timestamp of its headers.
     pub const fn slot_start(&self, slot: Slot) -> u64 {
-        self.genesis_time
-            .saturating_add(slot.get().saturating_mul(self.slot_duration))
+        self.genesis_time.saturating_add(slot.get().saturating_mul(self.slot_duration))
     }
 
     /// First second behind the slot.
@@ -61,12 +57,7 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const MAINNET: Schedule = Schedule {
-        genesis_time: 1000,
-        slot_duration: 72,
-        epoch_duration: 32,
-        ethereum_slot_duration: 12,
-    };
+    const MAINNET: Schedule = Schedule { genesis_time: 1000, slot_duration: 72, epoch_duration: 32, ethereum_slot_duration: 12 };
 
     #[test]
     fn a_slot_ends_where_the_next_one_starts() {
@@ -82,14 +73,7 @@ mod tests {
     fn there_is_no_slot_before_genesis_and_none_without_a_duration() {
         assert_eq!(MAINNET.slot_at(999), None);
         assert_eq!(MAINNET.slot_at(1000), Some(Slot::new(0)));
-        assert_eq!(
-            Schedule {
-                slot_duration: 0,
-                ..MAINNET
-            }
-            .slot_at(2000),
-            None
-        );
+        assert_eq!(Schedule { slot_duration: 0, ..MAINNET }.slot_at(2000), None);
     }
 
     #[test]

@@ -71,11 +71,7 @@ impl Signature {
         if v != 27 && v != 28 {
             return Err(SignatureError::RecoveryByte(u32::from(v)));
         }
-        if s > HALF_ORDER {
-            Err(SignatureError::HighS)
-        } else {
-            Ok(Self { r, s, v })
-        }
+        if s > HALF_ORDER { Err(SignatureError::HighS) } else { Ok(Self { r, s, v }) }
     }
 
     /// First half.
@@ -107,10 +103,7 @@ impl Signature {
     /// # Errors
     /// [`SignatureError`] for another length or what [`Signature::new`] refuses.
     pub fn from_wire68(bytes: &[u8]) -> Result<Self, SignatureError> {
-        let length = SignatureError::Length {
-            expected: 68,
-            found: bytes.len(),
-        };
+        let length = SignatureError::Length { expected: 68, found: bytes.len() };
         let (halves, v) = bytes.split_at_checked(64).ok_or_else(|| length.clone())?;
         let v = u32::from_be_bytes(v.try_into().map_err(|_| length)?);
         let byte = u8::try_from(v).map_err(|_| SignatureError::RecoveryByte(v))?;
@@ -127,10 +120,7 @@ impl Signature {
     /// # Errors
     /// [`SignatureError`] for another length or what [`Signature::new`] refuses.
     pub fn from_packed65(bytes: &[u8]) -> Result<Self, SignatureError> {
-        let array: &[u8; 65] = bytes.try_into().map_err(|_| SignatureError::Length {
-            expected: 65,
-            found: bytes.len(),
-        })?;
+        let array: &[u8; 65] = bytes.try_into().map_err(|_| SignatureError::Length { expected: 65, found: bytes.len() })?;
         RawSignature::from_packed65(array).parse()
     }
 
@@ -148,10 +138,7 @@ impl Signature {
     /// # Errors
     /// [`SignatureError`] for another length or what [`Signature::new`] refuses.
     pub fn from_rsv65(bytes: &[u8]) -> Result<Self, SignatureError> {
-        let array: &[u8; 65] = bytes.try_into().map_err(|_| SignatureError::Length {
-            expected: 65,
-            found: bytes.len(),
-        })?;
+        let array: &[u8; 65] = bytes.try_into().map_err(|_| SignatureError::Length { expected: 65, found: bytes.len() })?;
         Self::new(B256::from_slice(&array[..32]), B256::from_slice(&array[32..64]), array[64])
     }
 }
@@ -176,21 +163,13 @@ impl RawSignature {
 
     /// Reads v, r, s.
     pub fn from_packed65(bytes: &[u8; 65]) -> Self {
-        Self {
-            v: bytes[0],
-            r: B256::from_slice(&bytes[1..33]),
-            s: B256::from_slice(&bytes[33..]),
-        }
+        Self { v: bytes[0], r: B256::from_slice(&bytes[1..33]), s: B256::from_slice(&bytes[33..]) }
     }
 }
 
 impl From<Signature> for RawSignature {
     fn from(signature: Signature) -> Self {
-        Self {
-            v: signature.v,
-            r: signature.r,
-            s: signature.s,
-        }
+        Self { v: signature.v, r: signature.r, s: signature.s }
     }
 }
 
@@ -237,11 +216,7 @@ pub fn eip191(message_hash: B256) -> SigningRoot {
 /// # Errors
 /// [`SignatureError::Unrecoverable`] if no key did.
 pub fn recover(root: &SigningRoot, signature: &Signature) -> Result<Address, SignatureError> {
-    let identifier = if signature.v == 27 {
-        RecoveryId::Zero
-    } else {
-        RecoveryId::One
-    };
+    let identifier = if signature.v == 27 { RecoveryId::Zero } else { RecoveryId::One };
     let mut compact = [0; 64];
     compact[..32].copy_from_slice(signature.r.as_slice());
     compact[32..].copy_from_slice(signature.s.as_slice());
@@ -290,25 +265,14 @@ mod tests {
     #[test]
     fn a_zero_signature_has_no_signer() {
         let zero = Signature::new(B256::ZERO, B256::ZERO, 27).unwrap();
-        assert!(matches!(
-            recover(&SigningRoot::new(B256::ZERO), &zero),
-            Err(SignatureError::Unrecoverable(_))
-        ));
+        assert!(matches!(recover(&SigningRoot::new(B256::ZERO), &zero), Err(SignatureError::Unrecoverable(_))));
     }
 
     #[test]
     fn a_stored_signature_with_a_high_s_is_refused() {
-        let stored = postcard::to_allocvec(&RawSignature {
-            v: 27,
-            r: B256::ZERO,
-            s: B256::repeat_byte(0xff),
-        })
-        .unwrap();
+        let stored = postcard::to_allocvec(&RawSignature { v: 27, r: B256::ZERO, s: B256::repeat_byte(0xff) }).unwrap();
         assert!(postcard::from_bytes::<Signature>(&stored).is_err());
-        assert_eq!(
-            postcard::from_bytes::<Signature>(&postcard::to_allocvec(&sample()).unwrap()).unwrap(),
-            sample()
-        );
+        assert_eq!(postcard::from_bytes::<Signature>(&postcard::to_allocvec(&sample()).unwrap()).unwrap(), sample());
     }
 
     proptest! {

@@ -62,11 +62,7 @@ pub enum SlashLevel {
 impl GovernanceSignal {
     /// The EIP-712 digest.
     pub fn signing_root(&self) -> SigningRoot {
-        let signal = abi::Signal {
-            payload: self.payload,
-            slot: U256::from(self.slot.get()),
-            instance: self.instance,
-        };
+        let signal = abi::Signal { payload: self.payload, slot: U256::from(self.slot.get()), instance: self.instance };
         SigningRoot::new(signal.eip712_signing_hash(&domain("EmpireBase", self.chain_id, self.verifying_contract)))
     }
 }
@@ -74,10 +70,7 @@ impl GovernanceSignal {
 impl SlashingVote {
     /// The EIP-712 digest.
     pub fn signing_root(&self) -> SigningRoot {
-        let vote = abi::Vote {
-            votes: self.votes.clone().into(),
-            slot: U256::from(self.slot.get()),
-        };
+        let vote = abi::Vote { votes: self.votes.clone().into(), slot: U256::from(self.slot.get()) };
         SigningRoot::new(vote.eip712_signing_hash(&domain("TallySlashingProposer", self.chain_id, self.verifying_contract)))
     }
 }
@@ -86,18 +79,12 @@ impl SlashingVote {
 ///
 /// Source: npm @aztec/stdlib 4.1.2, `src/slashing/tally.ts`.
 pub fn pack_votes(levels: &[SlashLevel]) -> Vec<u8> {
-    levels
-        .chunks(4)
-        .map(|four| four.iter().rev().fold(0, |byte, level| (byte << 2) | level.bits()))
-        .collect()
+    levels.chunks(4).map(|four| four.iter().rev().fold(0, |byte, level| (byte << 2) | level.bits())).collect()
 }
 
 /// Reads packed levels; every byte holds four.
 pub fn unpack_votes(votes: &[u8]) -> Vec<SlashLevel> {
-    votes
-        .iter()
-        .flat_map(|byte| [0, 2, 4, 6].map(|shift| SlashLevel::from_bits(byte >> shift)))
-        .collect()
+    votes.iter().flat_map(|byte| [0, 2, 4, 6].map(|shift| SlashLevel::from_bits(byte >> shift))).collect()
 }
 
 impl SlashLevel {

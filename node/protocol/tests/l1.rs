@@ -1,17 +1,8 @@
 //! Golden vectors of the L1 side, made with the official packages and contracts: see `fixtures/README.md`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a driver of vectors: a panic is its verdict"
-)]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a driver of vectors: a panic is its verdict")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "shared by the vector tests, none of which needs all of it"
-)]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "shared by the vector tests, none of which needs all of it")]
 mod fixture;
 
 use alloy_primitives::{Address, FixedBytes, keccak256};
@@ -45,14 +36,7 @@ fn main() {
     votes(&mut vectors);
     proposals(&mut vectors);
     time(&mut vectors);
-    for section in [
-        "epochAvailability",
-        "reverts",
-        "invalidations",
-        "prune",
-        "fees",
-        "attesterView",
-    ] {
+    for section in ["epochAvailability", "reverts", "invalidations", "prune", "fees", "attesterView"] {
         vectors.later(section, "answers of the contracts: of the L1 crate");
     }
     vectors.later("bn254Registration", "registration of validators");
@@ -71,18 +55,13 @@ fn headers(vectors: &mut Fixture) {
         refuses_other_lengths(&packed, CheckpointHeader::from_bytes);
         let mut wild = packed;
         wild[0] = 0xff;
-        assert!(
-            CheckpointHeader::from_bytes(&wild).is_err(),
-            "an element above the modulus was accepted"
-        );
+        assert!(CheckpointHeader::from_bytes(&wild).is_err(), "an element above the modulus was accepted");
     });
 }
 
 fn attestations(vectors: &mut Fixture) {
     let keys = vectors.at("testKeys");
-    vectors.each("testKeys", |entry| {
-        assert_eq!(address_of(&entry["privateKey"]), address(&entry["address"]))
-    });
+    vectors.each("testKeys", |entry| assert_eq!(address_of(&entry["privateKey"]), address(&entry["address"])));
     let headers = vectors.at("headers");
     vectors.each("payloads", |entry| {
         let args = ProposeArgs {
@@ -96,24 +75,11 @@ fn attestations(vectors: &mut Fixture) {
         assert_eq!(*args.attestation_root().get(), word(&entry["ethSignedDigest"]));
         for attestation in list(&entry["attestations"]) {
             let signature: Signature = text(&attestation["signature"]).parse().unwrap();
-            assert_eq!(
-                (signature.r(), signature.s()),
-                (word(&attestation["r"]), word(&attestation["s"]))
-            );
+            assert_eq!((signature.r(), signature.s()), (word(&attestation["r"]), word(&attestation["s"])));
             assert_eq!(u64::from(signature.v()), number(&attestation["v"]));
-            assert_eq!(
-                recover(&args.attestation_root(), &signature).unwrap(),
-                address(&attestation["recovered"])
-            );
-            let key = list(&keys)
-                .iter()
-                .find(|key| address(&key["address"]) == address(&attestation["address"]))
-                .unwrap();
-            assert_eq!(
-                sign(&key["privateKey"], &args.attestation_root()),
-                signature,
-                "RFC 6979 gives another signature"
-            );
+            assert_eq!(recover(&args.attestation_root(), &signature).unwrap(), address(&attestation["recovered"]));
+            let key = list(&keys).iter().find(|key| address(&key["address"]) == address(&attestation["address"])).unwrap();
+            assert_eq!(sign(&key["privateKey"], &args.attestation_root()), signature, "RFC 6979 gives another signature");
         }
     });
     vectors.each("packedAttestations", packed_attestations);
@@ -135,18 +101,10 @@ fn packed_attestations(entry: &Value) {
     assert_eq!(packed.attestations_hash(), word(&entry["attestationsHash"]));
     assert_eq!(committee_commitment(&committee), word(&entry["committeeCommitment"]));
     refuses_other_lengths(&packed.signatures_or_addresses, |cut| {
-        CommitteeAttestations {
-            signatures_or_addresses: cut.to_vec(),
-            ..packed.clone()
-        }
-        .unpack(committee.len())
+        CommitteeAttestations { signatures_or_addresses: cut.to_vec(), ..packed.clone() }.unpack(committee.len())
     });
     refuses_other_lengths(&packed.signature_indices, |cut| {
-        CommitteeAttestations {
-            signature_indices: cut.to_vec(),
-            ..packed.clone()
-        }
-        .unpack(committee.len())
+        CommitteeAttestations { signature_indices: cut.to_vec(), ..packed.clone() }.unpack(committee.len())
     });
 
     let signers: Vec<Address> = list(&entry["signers"]).iter().map(address).collect();
@@ -154,10 +112,7 @@ fn packed_attestations(entry: &Value) {
     assert_eq!(digest, word(&entry["attestationsAndSignersDigest"]));
     assert_eq!(*eip191(digest).get(), word(&entry["attestationsAndSignersEthSignedDigest"]));
     if let Some(signature) = entry["attestationsAndSignersSignature"].as_str() {
-        assert_eq!(
-            recover(&eip191(digest), &signature.parse().unwrap()).unwrap(),
-            address(&entry["proposerAddress"])
-        );
+        assert_eq!(recover(&eip191(digest), &signature.parse().unwrap()).unwrap(), address(&entry["proposerAddress"]));
     } else {
         assert!(signers.is_empty(), "only a bundle without signers goes unsigned");
     }
@@ -167,14 +122,7 @@ fn packed_attestations(entry: &Value) {
     let root = SigningRoot::new(word(&entry["payloadEthSignedDigest"]));
     let have = list(&entry["signedIndices"]).len();
     let verdict = packed.validate(&committee, &root);
-    assert_eq!(
-        verdict,
-        if have < needed {
-            Err(AttestationFault::Insufficient { have, needed })
-        } else {
-            Ok(have)
-        }
-    );
+    assert_eq!(verdict, if have < needed { Err(AttestationFault::Insufficient { have, needed }) } else { Ok(have) });
     if let Some(first) = list(&entry["signedIndices"]).first() {
         let wrong = packed.validate(&committee, &SigningRoot::new(digest));
         assert!(matches!(wrong, Err(AttestationFault::Invalid { index, .. }) if index == count(first)));
@@ -183,12 +131,8 @@ fn packed_attestations(entry: &Value) {
 
 fn committees(vectors: &mut Fixture) {
     vectors.each("committeeSampling", |entry| {
-        let drawn = sample_committee(
-            integer(&entry["seed"]),
-            count(&entry["validatorCount"]),
-            count(&entry["committeeSize"]),
-        )
-        .unwrap();
+        let drawn =
+            sample_committee(integer(&entry["seed"]), count(&entry["validatorCount"]), count(&entry["committeeSize"])).unwrap();
         assert_eq!(drawn, list(&entry["indices"]).iter().map(count).collect::<Vec<_>>());
     });
     vectors.each("proposerIndex", |entry| {
@@ -232,15 +176,9 @@ fn blobs(vectors: &mut Fixture) {
         assert_eq!(encode_blob_input(&commitments).unwrap(), input);
         assert_eq!(decode_blob_input(&input).unwrap(), commitments);
         refuses_other_lengths(&input, decode_blob_input);
-        assert_eq!(
-            blob_commitments_hash(None, &commitments),
-            Some(fr(&entry["blobCommitmentsHashAsFirstOfEpoch"]))
-        );
+        assert_eq!(blob_commitments_hash(None, &commitments), Some(fr(&entry["blobCommitmentsHashAsFirstOfEpoch"])));
         let previous = fr(&entry["previousBlobCommitmentsHash"]);
-        assert_eq!(
-            blob_commitments_hash(Some(previous), &commitments),
-            Some(fr(&entry["blobCommitmentsHashContinuing"]))
-        );
+        assert_eq!(blob_commitments_hash(Some(previous), &commitments), Some(fr(&entry["blobCommitmentsHashContinuing"])));
     });
     let real = vectors.at("realBlob");
     vectors.entries("realBlob", &[real], |entry| {
@@ -299,37 +237,21 @@ fn messages(vectors: &mut Fixture) {
         assert_eq!(rolling.to_string(), text(&message["event"]["rollingHash"]));
     });
     assert_eq!(rolling.to_string(), text(&live["state"]["rollingHash"]));
-    vectors.each("inHash", |entry| {
-        assert_eq!(in_hash(&frs(&entry["leaves"])).unwrap(), fr(&entry["inHash"]))
-    });
+    vectors.each("inHash", |entry| assert_eq!(in_hash(&frs(&entry["leaves"])).unwrap(), fr(&entry["inHash"])));
     let mut zero = Fr::ZERO;
     vectors.each("inHashZeroSubtrees", |entry| {
         assert_eq!(zero, fr(entry));
         zero = sha256_pair(zero, zero);
     });
-    let per_tx = |txs: &Value| {
-        block_out_hash(
-            &list(txs)
-                .iter()
-                .map(|messages| tx_out_hash(&frs(messages)))
-                .collect::<Vec<_>>(),
-        )
-    };
-    vectors.each("outHash.txOutHash", |entry| {
-        assert_eq!(tx_out_hash(&frs(&entry["messages"])), fr(&entry["out"]))
-    });
-    vectors.each("outHash.blockOutHash", |entry| {
-        assert_eq!(per_tx(&entry["messagesPerTx"]), fr(&entry["out"]))
-    });
+    let per_tx = |txs: &Value| block_out_hash(&list(txs).iter().map(|messages| tx_out_hash(&frs(messages))).collect::<Vec<_>>());
+    vectors.each("outHash.txOutHash", |entry| assert_eq!(tx_out_hash(&frs(&entry["messages"])), fr(&entry["out"])));
+    vectors.each("outHash.blockOutHash", |entry| assert_eq!(per_tx(&entry["messagesPerTx"]), fr(&entry["out"])));
     vectors.each("outHash.checkpointOutHash", |entry| {
         let blocks: Vec<Fr> = list(&entry["messagesPerTxPerBlock"]).iter().map(per_tx).collect();
         assert_eq!(checkpoint_out_hash(&blocks), fr(&entry["out"]));
     });
     vectors.each("outHash.epochOutHash", |entry| {
-        assert_eq!(
-            epoch_out_hash(&frs(&entry["checkpointOutHashes"])).unwrap(),
-            fr(&entry["out"])
-        );
+        assert_eq!(epoch_out_hash(&frs(&entry["checkpointOutHashes"])).unwrap(), fr(&entry["out"]));
     });
 }
 
@@ -378,10 +300,7 @@ fn proposal(entry: &Value, rollup: Address) {
     let call = ProposeCall::decode(&calldata).unwrap();
     let args = &entry["args"][0];
     assert_eq!(call.args.archive, fr(&args["archive"]));
-    assert_eq!(
-        call.args.fee_asset_price_modifier,
-        signed(&args["oracleInput"]["feeAssetPriceModifier"])
-    );
+    assert_eq!(call.args.fee_asset_price_modifier, signed(&args["oracleInput"]["feeAssetPriceModifier"]));
     assert_eq!(call.args.header, checkpoint_header(&args["header"]));
     assert_eq!(call.args.header.hash(), fr(&entry["headerHash"]));
     assert_eq!(call.args.header.to_bytes().to_vec(), bytes(&entry["headerPacked"]));
@@ -390,16 +309,10 @@ fn proposal(entry: &Value, rollup: Address) {
     assert_eq!(call.encode(), calldata, "the same call has other calldata");
 
     let committee: Vec<Address> = list(&entry["committee"]).iter().map(address).collect();
-    assert_eq!(
-        call.attestations.validate(&committee, &call.args.attestation_root()),
-        Ok(call.signers.len())
-    );
+    assert_eq!(call.attestations.validate(&committee, &call.args.attestation_root()), Ok(call.signers.len()));
     let digest = keccak256(attestations_and_signers_message(&call.attestations, &call.signers));
     assert_eq!(digest, word(&entry["attestationsAndSignersDigest"]));
-    assert_eq!(
-        recover(&eip191(digest), &call.signature.parse().unwrap()).unwrap(),
-        address(&entry["proposer"])
-    );
+    assert_eq!(recover(&eip191(digest), &call.signature.parse().unwrap()).unwrap(), address(&entry["proposer"]));
     let logged = &entry["after"]["checkpoint"];
     assert_eq!(call.attestations.attestations_hash(), word(&logged["attestationsHash"]));
     assert_eq!(call.args.payload_digest(), word(&logged["payloadDigest"]));
@@ -411,11 +324,7 @@ fn proposal(entry: &Value, rollup: Address) {
 
     let input = bytes(&entry["tx"]["input"]);
     if address(&entry["tx"]["to"]) == MULTICALL3 {
-        let bundled = BundledCall {
-            target: rollup,
-            allow_failure: true,
-            calldata: calldata.clone(),
-        };
+        let bundled = BundledCall { target: rollup, allow_failure: true, calldata: calldata.clone() };
         assert_eq!(encode_aggregate3(std::slice::from_ref(&bundled)), input);
         assert_eq!(decode_aggregate3(&input).unwrap(), [bundled]);
         let bundle = BundlePayload {
@@ -425,10 +334,7 @@ fn proposal(entry: &Value, rollup: Address) {
             blob_input: call.blob_input.clone(),
             checkpoint: CheckpointNumber::new(1),
         };
-        assert_eq!(
-            encode_bundle_calldata(rollup, &bundle, &call.signature.parse().unwrap()),
-            input
-        );
+        assert_eq!(encode_bundle_calldata(rollup, &bundle, &call.signature.parse().unwrap()), input);
         for cut in 0..input.len() - 31 {
             assert!(decode_aggregate3(&input[..cut]).is_err());
         }
@@ -440,16 +346,10 @@ fn proposal(entry: &Value, rollup: Address) {
         assert!(ProposeCall::decode(&calldata[..cut]).is_err(), "{cut} bytes were accepted");
     }
     // L1 ignores bytes behind the arguments, so a reader of L1 must too.
-    assert_eq!(
-        ProposeCall::decode(&[calldata.clone(), vec![0xff; 64]].concat()).unwrap(),
-        call
-    );
+    assert_eq!(ProposeCall::decode(&[calldata.clone(), vec![0xff; 64]].concat()).unwrap(), call);
     let mut wild = calldata;
     wild[4] = 0xff;
-    assert!(
-        ProposeCall::decode(&wild).is_err(),
-        "an archive above the modulus was accepted"
-    );
+    assert!(ProposeCall::decode(&wild).is_err(), "an archive above the modulus was accepted");
 }
 
 fn time(vectors: &mut Fixture) {
@@ -476,9 +376,7 @@ fn address_of(key: &Value) -> Address {
 fn sign(key: &Value, root: &SigningRoot) -> Signature {
     let secret = secp256k1::SecretKey::from_slice(&bytes(key)).unwrap();
     let message = secp256k1::Message::from_digest(root.get().0);
-    let (identifier, compact) = secp256k1::SECP256K1
-        .sign_ecdsa_recoverable(&message, &secret)
-        .serialize_compact();
+    let (identifier, compact) = secp256k1::SECP256K1.sign_ecdsa_recoverable(&message, &secret).serialize_compact();
     let v = 27 + u8::try_from(i32::from(identifier)).unwrap();
     Signature::from_rsv65(&[compact.as_slice(), &[v]].concat()).unwrap()
 }

@@ -1,17 +1,8 @@
 //! Signing roots of every guarded message, with signatures of the official packages: see `fixtures/README.md`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a driver of vectors: a panic is its verdict"
-)]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a driver of vectors: a panic is its verdict")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "shared by the vector tests, none of which needs all of it"
-)]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "shared by the vector tests, none of which needs all of it")]
 mod fixture;
 
 use alloy_primitives::{Address, B256, keccak256};
@@ -42,9 +33,7 @@ fn main() {
         assert_eq!(payload.slot().get(), number(&context["context"]["slot"]));
         assert_eq!(
             payload.kind(),
-            PayloadKind::Block {
-                index: BlockIndex::new(number(&context["context"]["blockIndexWithinCheckpoint"]))
-            }
+            PayloadKind::Block { index: BlockIndex::new(number(&context["context"]["blockIndexWithinCheckpoint"])) }
         );
         signed(entry, &payload);
     });
@@ -163,11 +152,7 @@ fn checkpoint_proposal(entry: &Value) -> CheckpointPayload {
         assert_eq!(payload.message(), bytes(&extracted["payloadToSign"]));
         assert_eq!(*payload.signing_root().get(), word(&extracted["ethDigest"]));
         let signer = recover(&payload.signing_root(), &signature(&last["signature"])).unwrap();
-        assert_eq!(
-            signer,
-            address(&entry["recovered"]),
-            "block and checkpoint are signed by one key"
-        );
+        assert_eq!(signer, address(&entry["recovered"]), "block and checkpoint are signed by one key");
     }
     let checkpoint = CheckpointPayload {
         header,
@@ -189,10 +174,7 @@ fn attestation(entry: &Value, checkpoints: &[CheckpointPayload]) {
     assert_eq!(CheckpointHeader::from_bytes(&wire[..316]).unwrap(), checkpoint.header);
     let proposer_signature = signature(&entry["proposerSignature"]);
     let proposal = DutyPayload::Checkpoint(checkpoint.clone());
-    assert_eq!(
-        recover(&proposal.signing_root(), &proposer_signature).unwrap(),
-        address(&entry["recoveredProposer"])
-    );
+    assert_eq!(recover(&proposal.signing_root(), &proposer_signature).unwrap(), address(&entry["recoveredProposer"]));
     let payload = DutyPayload::Attestation(AttestationPayload {
         header: checkpoint.header,
         archive: fr(&entry["archive"]),
@@ -213,10 +195,7 @@ fn attestations_and_signers(entry: &Value) {
     let entries: Vec<CommitteeEntry> = list(&entry["committee"]).iter().map(place).collect();
     let attestations = CommitteeAttestations::pack(&entries);
     assert_eq!(attestations.signature_indices, bytes(&entry["packed"]["signatureIndices"]));
-    assert_eq!(
-        attestations.signatures_or_addresses,
-        bytes(&entry["packed"]["signaturesOrAddresses"])
-    );
+    assert_eq!(attestations.signatures_or_addresses, bytes(&entry["packed"]["signaturesOrAddresses"]));
     assert_eq!(attestations.unpack(entries.len()).unwrap(), entries);
     let payload = DutyPayload::Bundle(BundlePayload {
         attestations,
@@ -232,8 +211,5 @@ fn attestations_and_signers(entry: &Value) {
 fn voted(entry: &Value, root: SigningRoot) {
     assert_eq!(*root.get(), word(&entry["digest"]));
     assert_eq!(*root.get(), word(&entry["haMessageHash"]));
-    assert_eq!(
-        recover(&root, &signature(&entry["signature"])).unwrap(),
-        address(&entry["recovered"])
-    );
+    assert_eq!(recover(&root, &signature(&entry["signature"])).unwrap(), address(&entry["recovered"]));
 }

@@ -1,17 +1,8 @@
 //! Golden vectors of state, headers and blob fields, made with the official packages: see `fixtures/README.md`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a driver of vectors: a panic is its verdict"
-)]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a driver of vectors: a panic is its verdict")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "shared by the vector tests, none of which needs all of it"
-)]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "shared by the vector tests, none of which needs all of it")]
 mod fixture;
 
 use ark_ff::{BigInteger, PrimeField};
@@ -64,14 +55,7 @@ fn constants(vectors: &mut Fixture) {
         ("GENESIS_ARCHIVE_ROOT", genesis.archive().root),
         ("EMPTY_EPOCH_OUT_HASH", epoch_out_hash(&[]).unwrap()),
         ("GENESIS_CHECKPOINT_HEADER_HASH", CheckpointHeader::default().hash()),
-        (
-            "GENESIS_BLOCK_HEADER_HASH",
-            BlockHeader {
-                state: genesis.state_reference(),
-                ..BlockHeader::default()
-            }
-            .hash(),
-        ),
+        ("GENESIS_BLOCK_HEADER_HASH", BlockHeader { state: genesis.state_reference(), ..BlockHeader::default() }.hash()),
     ];
     let expected: Vec<Value> = ours
         .iter()
@@ -79,36 +63,19 @@ fn constants(vectors: &mut Fixture) {
         .chain(roots.iter().map(|(name, _)| name))
         .map(|name| constants[*name].clone())
         .collect();
-    let mut found = ours
-        .iter()
-        .map(|(_, value)| Fr::from_u64(*value))
-        .chain(roots.iter().map(|(_, root)| *root));
-    vectors.entries("constants (of chain and blobs)", &expected, |entry| {
-        assert_eq!(Some(fr(entry)), found.next())
-    });
+    let mut found = ours.iter().map(|(_, value)| Fr::from_u64(*value)).chain(roots.iter().map(|(_, root)| *root));
+    vectors.entries("constants (of chain and blobs)", &expected, |entry| assert_eq!(Some(fr(entry)), found.next()));
     assert_eq!(
         u64::from(MAX_CHECKPOINT_FIELDS),
         number(&constants["FIELDS_PER_BLOB"]) * number(&constants["BLOBS_PER_CHECKPOINT"])
     );
     let others = constants.as_object().unwrap().len() - expected.len();
-    vectors.later_part(
-        "constants (others)",
-        others,
-        "of indexed trees and transactions; their limits are tested by txEffects",
-    );
+    vectors.later_part("constants (others)", others, "of indexed trees and transactions; their limits are tested by txEffects");
     let separators = vectors.at("domainSeparators");
-    vectors.entries(
-        "domainSeparators BLOCK_HEADER_HASH",
-        &[separators["BLOCK_HEADER_HASH"].clone()],
-        |entry| {
-            assert_eq!(number(entry), u64::from(BLOCK_HEADER_HASH));
-        },
-    );
-    vectors.later_part(
-        "domainSeparators (others)",
-        separators.as_object().unwrap().len() - 1,
-        "of transactions and contracts",
-    );
+    vectors.entries("domainSeparators BLOCK_HEADER_HASH", &[separators["BLOCK_HEADER_HASH"].clone()], |entry| {
+        assert_eq!(number(entry), u64::from(BLOCK_HEADER_HASH));
+    });
+    vectors.later_part("domainSeparators (others)", separators.as_object().unwrap().len() - 1, "of transactions and contracts");
 }
 
 fn hashes(vectors: &mut Fixture) {
@@ -116,28 +83,17 @@ fn hashes(vectors: &mut Fixture) {
         let ark = |value: &Value| ark_bn254::Fr::from_be_bytes_mod_order(&fr(value).to_be_bytes());
         let input: Vec<_> = list(&entry["in"]).iter().map(ark).collect();
         let output = taceo_poseidon2::bn254::t4::permutation(&input.try_into().unwrap());
-        let output: Vec<Fr> = output
-            .iter()
-            .map(|element| Fr::try_from_slice(&element.into_bigint().to_bytes_be()).unwrap())
-            .collect();
+        let output: Vec<Fr> =
+            output.iter().map(|element| Fr::try_from_slice(&element.into_bigint().to_bytes_be()).unwrap()).collect();
         assert_eq!(output, frs(&entry["out"]));
     });
-    vectors.each("poseidon2.hash", |entry| {
-        assert_eq!(poseidon2_hash(&frs(&entry["inputs"])), fr(&entry["out"]))
-    });
+    vectors.each("poseidon2.hash", |entry| assert_eq!(poseidon2_hash(&frs(&entry["inputs"])), fr(&entry["out"])));
     vectors.each("poseidon2.hashWithSeparator", |entry| {
         let separator = integer(&entry["separator"]).to();
-        assert_eq!(
-            poseidon2_hash_with_separator(&frs(&entry["inputs"]), separator),
-            fr(&entry["out"])
-        );
+        assert_eq!(poseidon2_hash_with_separator(&frs(&entry["inputs"]), separator), fr(&entry["out"]));
     });
-    vectors.each("poseidon2.hashBytes", |entry| {
-        assert_eq!(poseidon2_hash_bytes(&bytes(&entry["bytes"])), fr(&entry["out"]))
-    });
-    vectors.each("sha256ToField", |entry| {
-        assert_eq!(sha256_to_field(&bytes(&entry["bytes"])), fr(&entry["out"]))
-    });
+    vectors.each("poseidon2.hashBytes", |entry| assert_eq!(poseidon2_hash_bytes(&bytes(&entry["bytes"])), fr(&entry["out"])));
+    vectors.each("sha256ToField", |entry| assert_eq!(sha256_to_field(&bytes(&entry["bytes"])), fr(&entry["out"])));
     vectors.each("spongeBlob", |entry| {
         let mut sponge = SpongeBlob::new();
         assert_eq!(sponge.squeeze(), fr(&entry["emptySqueeze"]));
@@ -156,10 +112,7 @@ fn headers(vectors: &mut Fixture) {
         assert_eq!(BlockHeader::from_bytes(&written).unwrap(), header);
         assert_eq!(header.to_fields().to_vec(), frs(&entry["fields"]));
         assert_eq!(header.hash(), fr(&entry["hash"]));
-        assert_eq!(
-            postcard::from_bytes::<BlockHeader>(&postcard::to_allocvec(&header).unwrap()).unwrap(),
-            header
-        );
+        assert_eq!(postcard::from_bytes::<BlockHeader>(&postcard::to_allocvec(&header).unwrap()).unwrap(), header);
         refuses_other_lengths(&written, BlockHeader::from_bytes);
         refuses_wild_elements(&written, &[0, 36, 72, 108, 144, 180, 212, 244, 312, 376, 408], |wild| {
             BlockHeader::from_bytes(wild).is_err()
@@ -175,9 +128,7 @@ fn headers(vectors: &mut Fixture) {
         let elements = [0, 32, 64, 96, 128, 160, 220, 284];
         refuses_wild_elements(&written, &elements, |wild| CheckpointHeader::from_bytes(wild).is_err());
     });
-    vectors.each("blockHeadersHash", |entry| {
-        assert_eq!(blocks_root(&frs(&entry["blockHashes"])), fr(&entry["out"]))
-    });
+    vectors.each("blockHeadersHash", |entry| assert_eq!(blocks_root(&frs(&entry["blockHashes"])), fr(&entry["out"])));
 }
 
 /// An element of 32 bytes of ones at each offset must be refused.
@@ -213,11 +164,7 @@ fn messages(vectors: &mut Fixture) {
         };
         assert_eq!(message.leaf(), fr(&entry["out"]));
     });
-    vectors.later_part(
-        "derived (others)",
-        derived.as_object().unwrap().len() - 2,
-        "of transactions and contracts",
-    );
+    vectors.later_part("derived (others)", derived.as_object().unwrap().len() - 2, "of transactions and contracts");
     vectors.each("inHash", |entry| {
         let messages = match entry.get("messages") {
             Some(messages) => frs(messages),
@@ -225,72 +172,39 @@ fn messages(vectors: &mut Fixture) {
         };
         assert_eq!(in_hash(&messages).unwrap(), fr(&entry["out"]));
     });
-    let per_tx = |txs: &Value| {
-        block_out_hash(
-            &list(txs)
-                .iter()
-                .map(|messages| tx_out_hash(&frs(messages)))
-                .collect::<Vec<_>>(),
-        )
-    };
-    vectors.each("outHash.tx", |entry| {
-        assert_eq!(tx_out_hash(&frs(&entry["messages"])), fr(&entry["out"]))
-    });
-    vectors.each("outHash.block", |entry| {
-        assert_eq!(per_tx(&entry["messagesPerTx"]), fr(&entry["out"]))
-    });
+    let per_tx = |txs: &Value| block_out_hash(&list(txs).iter().map(|messages| tx_out_hash(&frs(messages))).collect::<Vec<_>>());
+    vectors.each("outHash.tx", |entry| assert_eq!(tx_out_hash(&frs(&entry["messages"])), fr(&entry["out"])));
+    vectors.each("outHash.block", |entry| assert_eq!(per_tx(&entry["messagesPerTx"]), fr(&entry["out"])));
     vectors.each("outHash.checkpoint", |entry| {
         let blocks: Vec<Fr> = list(&entry["messagesPerBlock"]).iter().map(per_tx).collect();
         assert_eq!(checkpoint_out_hash(&blocks), fr(&entry["out"]));
     });
     vectors.each("outHash.epoch", |entry| {
-        assert_eq!(
-            epoch_out_hash(&frs(&entry["checkpointOutHashes"])).unwrap(),
-            fr(&entry["out"])
-        );
+        assert_eq!(epoch_out_hash(&frs(&entry["checkpointOutHashes"])).unwrap(), fr(&entry["out"]));
     });
 }
 
 fn trees(vectors: &mut Fixture) {
-    vectors.each("shaTrees.unbalanced", |entry| {
-        assert_eq!(tx_out_hash(&frs(&entry["leaves"])), fr(&entry["root"]))
-    });
-    vectors.each("shaTrees.wonky", |entry| {
-        assert_eq!(block_out_hash(&frs(&entry["leaves"])), fr(&entry["root"]))
-    });
-    vectors.each("poseidonUnbalanced", |entry| {
-        assert_eq!(blocks_root(&frs(&entry["leaves"])), fr(&entry["root"]))
-    });
+    vectors.each("shaTrees.unbalanced", |entry| assert_eq!(tx_out_hash(&frs(&entry["leaves"])), fr(&entry["root"])));
+    vectors.each("shaTrees.wonky", |entry| assert_eq!(block_out_hash(&frs(&entry["leaves"])), fr(&entry["root"])));
+    vectors.each("poseidonUnbalanced", |entry| assert_eq!(blocks_root(&frs(&entry["leaves"])), fr(&entry["root"])));
     vectors.each("genesis", |entry| {
         let genesis = ChainState::genesis_with(state(&entry["state"]).partial);
         assert_eq!(genesis.state_reference(), state(&entry["state"]));
         assert_eq!(genesis.archive(), snapshot(&entry["archive"]));
-        let header = BlockHeader {
-            state: genesis.state_reference(),
-            ..BlockHeader::default()
-        };
+        let header = BlockHeader { state: genesis.state_reference(), ..BlockHeader::default() };
         assert_eq!(header.to_bytes().to_vec(), bytes(&entry["headerBytes"]));
         assert_eq!(header.hash(), fr(&entry["headerHash"]));
         let prefilled = !list(&entry["prefilledPublicData"]).is_empty();
         assert_eq!(genesis == ChainState::genesis(), !prefilled);
     });
     let operations = vectors.at("treeOps");
-    let (appends, indexed): (Vec<Value>, Vec<Value>) = list(&operations)
-        .iter()
-        .cloned()
-        .partition(|operation| operation["op"] == "append");
+    let (appends, indexed): (Vec<Value>, Vec<Value>) =
+        list(&operations).iter().cloned().partition(|operation| operation["op"] == "append");
     let mut note_hashes = Frontier::new(42);
     let mut messages = Frontier::new(MESSAGE_TREE_HEIGHT);
     let mut archive = Frontier::new(ARCHIVE_HEIGHT);
-    archive
-        .append(
-            BlockHeader {
-                state: ChainState::genesis().state_reference(),
-                ..BlockHeader::default()
-            }
-            .hash(),
-        )
-        .unwrap();
+    archive.append(BlockHeader { state: ChainState::genesis().state_reference(), ..BlockHeader::default() }.hash()).unwrap();
     vectors.entries("treeOps (append)", &appends, |operation| {
         let tree = match text(&operation["tree"]) {
             "NOTE_HASH_TREE" => &mut note_hashes,
@@ -300,12 +214,10 @@ fn trees(vectors: &mut Fixture) {
         };
         match operation.get("leavesRule").map(text) {
             Some("1024 zero leaves") => tree.append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &[]).unwrap(),
-            Some(_) => tree
-                .append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &(1..=1024).map(Fr::from_u64).collect::<Vec<_>>())
-                .unwrap(),
-            None => frs(&operation["leaves"])
-                .into_iter()
-                .for_each(|leaf| tree.append(leaf).unwrap()),
+            Some(_) => {
+                tree.append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &(1..=1024).map(Fr::from_u64).collect::<Vec<_>>()).unwrap()
+            }
+            None => frs(&operation["leaves"]).into_iter().for_each(|leaf| tree.append(leaf).unwrap()),
         }
         assert_eq!(tree.snapshot(), snapshot(&operation["after"]));
         let stored = postcard::to_allocvec(tree).unwrap();
@@ -386,24 +298,11 @@ fn decoding(vectors: &mut Fixture) {
         let read = usize::try_from(decoded.num_fields).unwrap();
         let written: Vec<Fr> = decoded.blocks.iter().flat_map(|block| block.to_fields().unwrap()).collect();
         assert_eq!(written, fields[..read - 1], "decoded fields are written otherwise");
-        let effects: Result<Vec<TxEffect>, EffectError> = decoded
-            .blocks
-            .into_iter()
-            .flat_map(|block| block.transactions)
-            .map(TxEffect::try_from)
-            .collect();
-        assert_eq!(
-            effects.is_ok(),
-            case["txEffectsOk"] == true,
-            "{}: {effects:?}",
-            text(&case["name"])
-        );
+        let effects: Result<Vec<TxEffect>, EffectError> =
+            decoded.blocks.into_iter().flat_map(|block| block.transactions).map(TxEffect::try_from).collect();
+        assert_eq!(effects.is_ok(), case["txEffectsOk"] == true, "{}: {effects:?}", text(&case["name"]));
         for length in 0..read {
-            assert!(
-                decode_checkpoint(&fields[..length]).is_err(),
-                "{}: {length} fields were accepted",
-                text(&case["name"])
-            );
+            assert!(decode_checkpoint(&fields[..length]).is_err(), "{}: {length} fields were accepted", text(&case["name"]));
         }
     });
 }

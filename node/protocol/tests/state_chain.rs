@@ -1,17 +1,8 @@
 //! Whole chains made by the official builder and by an official node: see `fixtures/README.md`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a driver of vectors: a panic is its verdict"
-)]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a driver of vectors: a panic is its verdict")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "shared by the vector tests, none of which needs all of it"
-)]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "shared by the vector tests, none of which needs all of it")]
 mod fixture;
 
 use fixture::*;
@@ -37,21 +28,13 @@ fn main() {
     for chain in list(&chains) {
         let name = text(&chain["name"]);
         let mut replay = Replay::new(chain);
-        vectors.entries(&format!("chains {name}"), list(&chain["checkpoints"]), |checkpoint| {
-            replay.checkpoint(checkpoint)
-        });
+        vectors.entries(&format!("chains {name}"), list(&chain["checkpoints"]), |checkpoint| replay.checkpoint(checkpoint));
         assert_eq!(replay.archive.snapshot(), snapshot(&chain["finalArchive"]));
     }
-    let empty: Vec<Value> = list(&chains[0]["checkpoints"])
-        .iter()
-        .filter(|checkpoint| is_empty(checkpoint))
-        .cloned()
-        .collect();
+    let empty: Vec<Value> = list(&chains[0]["checkpoints"]).iter().filter(|checkpoint| is_empty(checkpoint)).cloned().collect();
     assert_eq!(empty.len(), 2, "checkpoints 1 and 5 hold one empty block");
     let chain = chains[0].clone();
-    vectors.entries("chains (rebuilt empty checkpoints)", &empty, |checkpoint| {
-        rebuild(&chain, checkpoint)
-    });
+    vectors.entries("chains (rebuilt empty checkpoints)", &empty, |checkpoint| rebuild(&chain, checkpoint));
     vectors.finish(&[]);
 }
 
@@ -70,27 +53,17 @@ struct Replay {
 impl Replay {
     fn new(chain: &Value) -> Self {
         let genesis = state(&chain["genesis"]["state"]);
-        let header = BlockHeader {
-            state: genesis,
-            ..BlockHeader::default()
-        };
+        let header = BlockHeader { state: genesis, ..BlockHeader::default() };
         assert_eq!(header.hash(), fr(&chain["genesis"]["headerHash"]));
         let mut archive = Frontier::new(ARCHIVE_HEIGHT);
         archive.append(header.hash()).unwrap();
         assert_eq!(archive.snapshot(), snapshot(&chain["genesis"]["archive"]));
-        Self {
-            messages: Frontier::new(MESSAGE_TREE_HEIGHT),
-            archive,
-            partial: genesis.partial,
-            commitments_hash: None,
-        }
+        Self { messages: Frontier::new(MESSAGE_TREE_HEIGHT), archive, partial: genesis.partial, commitments_hash: None }
     }
 
     fn checkpoint(&mut self, checkpoint: &Value) {
         let messages = frs(&checkpoint["l1ToL2Messages"]);
-        self.messages
-            .append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &messages)
-            .unwrap();
+        self.messages.append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &messages).unwrap();
         let mut sponge = SpongeBlob::new();
         let mut fields = Vec::new();
         let mut hashes = Vec::new();
@@ -100,9 +73,7 @@ impl Replay {
             fields.extend(frs(&block["blobFields"]));
             hashes.push(header.hash());
             let messages_of = |tx: &Value| tx_out_hash(&frs(&tx["effect"]["l2ToL1Msgs"]));
-            out_hashes.push(block_out_hash(
-                &list(&block["txs"]).iter().map(messages_of).collect::<Vec<_>>(),
-            ));
+            out_hashes.push(block_out_hash(&list(&block["txs"]).iter().map(messages_of).collect::<Vec<_>>()));
         }
         let out_hash = checkpoint_out_hash(&out_hashes);
         assert_eq!(out_hash, fr(&checkpoint["checkpointOutHash"]));
@@ -112,10 +83,7 @@ impl Replay {
         assert_eq!(header.hash(), fr(&checkpoint["headerHash"]));
         assert_eq!(header.block_headers_hash, blocks_root(&hashes));
         assert_eq!(header.in_hash, in_hash(&messages).unwrap());
-        let epoch: Vec<Fr> = frs(&checkpoint["previousCheckpointOutHashesInEpoch"])
-            .into_iter()
-            .chain([out_hash])
-            .collect();
+        let epoch: Vec<Fr> = frs(&checkpoint["previousCheckpointOutHashesInEpoch"]).into_iter().chain([out_hash]).collect();
         assert_eq!(header.epoch_out_hash, epoch_out_hash(&epoch).unwrap());
         assert_eq!(self.archive.snapshot(), snapshot(&checkpoint["archive"]));
         self.blobs(checkpoint, &header, fields);
@@ -157,9 +125,7 @@ impl Replay {
         assert_eq!(encode_blob_input(&commitments).unwrap(), bytes(&checkpoint["blobsInput"]));
         let hashes: Vec<_> = commitments.iter().map(BlobCommitment::versioned_hash).collect();
         assert_eq!(blobs_hash(&hashes), header.blobs_hash);
-        let previous = self
-            .commitments_hash
-            .filter(|_| checkpoint["firstCheckpointOfEpoch"] == false);
+        let previous = self.commitments_hash.filter(|_| checkpoint["firstCheckpointOfEpoch"] == false);
         self.commitments_hash = blob_commitments_hash(previous, &commitments);
         assert_eq!(self.commitments_hash, Some(fr(&checkpoint["blobCommitmentsHashAfter"])));
         self.decode(checkpoint, &blobs, &fields);
@@ -183,23 +149,13 @@ impl Replay {
                 (partial.note_hash.root, partial.nullifier.root, partial.public_data.root)
             );
             assert_eq!(first_messages, Some(header.state.l1_to_l2_message.root));
-            assert_eq!(
-                block.end.state.public_data_size,
-                u64::from(partial.public_data.next_available_leaf_index)
-            );
+            assert_eq!(block.end.state.public_data_size, u64::from(partial.public_data.next_available_leaf_index));
             assert_eq!(Some(block.end.state.total_mana_used), header.total_mana_used.to_u64());
-            let effects: Vec<TxEffect> = block
-                .transactions
-                .into_iter()
-                .map(|tx| TxEffect::try_from(tx).unwrap())
-                .collect();
+            let effects: Vec<TxEffect> = block.transactions.into_iter().map(|tx| TxEffect::try_from(tx).unwrap()).collect();
             assert_eq!(effects.len(), list(&expected["txs"]).len());
             for (effect, tx) in effects.iter().zip(list(&expected["txs"])) {
                 assert_eq!(*effect, tx_effect(&tx["effect"]));
-                assert_eq!(
-                    u64::from(effect.to_fields().unwrap().marker.num_blob_fields),
-                    number(&tx["numBlobFields"])
-                );
+                assert_eq!(u64::from(effect.to_fields().unwrap().marker.num_blob_fields), number(&tx["numBlobFields"]));
             }
         }
     }
@@ -233,27 +189,15 @@ fn rebuild(chain: &Value, expected: &Value) {
     assert_eq!(built.out_hash, fr(&expected["checkpointOutHash"]));
     assert_eq!(built.blob_fields, empty_checkpoint_fields(&built.block_header).unwrap());
     assert_eq!(encode_blob_input(&built.commitments).unwrap(), bytes(&expected["blobsInput"]));
-    assert_eq!(
-        Sha256::digest(built.blobs[0].as_bytes()).to_vec(),
-        bytes(&expected["blobs"][0]["dataSha256"])
-    );
+    assert_eq!(Sha256::digest(built.blobs[0].as_bytes()).to_vec(), bytes(&expected["blobs"][0]["dataSha256"]));
     let hashes: Vec<_> = built.blobs.iter().map(|blob| blob.versioned_hash().unwrap()).collect();
     assert_eq!(hashes, [word(&expected["blobs"][0]["versionedHash"])]);
     assert_eq!(sha256_to_field(hashes[0].as_slice()), header.blobs_hash);
 
-    let again = before.build_empty_checkpoint(&CheckpointInputs {
-        block: built.state.next_block(),
-        ..inputs.clone()
-    });
-    assert!(
-        matches!(again, Err(ChainError::Order { .. })),
-        "a block was built on the wrong height"
-    );
+    let again = before.build_empty_checkpoint(&CheckpointInputs { block: built.state.next_block(), ..inputs.clone() });
+    assert!(matches!(again, Err(ChainError::Order { .. })), "a block was built on the wrong height");
     let onwards = built.state.build_empty_checkpoint(&inputs);
-    assert!(
-        matches!(onwards, Err(ChainError::Order { .. })),
-        "a checkpoint was built twice"
-    );
+    assert!(matches!(onwards, Err(ChainError::Order { .. })), "a checkpoint was built twice");
     let stored = postcard::to_allocvec(&built.state).unwrap();
     assert_eq!(postcard::from_bytes::<ChainState>(&stored).unwrap(), built.state);
     let readable = serde_json::to_string(&built.state).unwrap();
@@ -262,14 +206,8 @@ fn rebuild(chain: &Value, expected: &Value) {
 
 fn state_before(chain: &Value, checkpoint: &Value) -> ChainState {
     let mut replay = Replay::new(chain);
-    for earlier in list(&chain["checkpoints"])
-        .iter()
-        .take_while(|earlier| *earlier != checkpoint)
-    {
-        replay
-            .messages
-            .append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &frs(&earlier["l1ToL2Messages"]))
-            .unwrap();
+    for earlier in list(&chain["checkpoints"]).iter().take_while(|earlier| *earlier != checkpoint) {
+        replay.messages.append_padded_subtree(MESSAGE_SUBTREE_HEIGHT, &frs(&earlier["l1ToL2Messages"])).unwrap();
         for block in list(&earlier["blocks"]) {
             replay.archive.append(fr(&block["blockHash"])).unwrap();
             replay.partial = block_header(&block["header"]).state.partial;

@@ -64,11 +64,7 @@ pub fn decide(facts: &Facts<'_>) -> Action {
         (Some(_), Some(sent_at)) => {
             let of_slot = facts.open.iter().filter(|attempt| attempt.request.slot == facts.slot).count();
             let stalled = facts.head_time >= sent_at.saturating_add(facts.stall);
-            if stalled && of_slot < facts.max_attempts {
-                Action::Record
-            } else {
-                Action::Wait
-            }
+            if stalled && of_slot < facts.max_attempts { Action::Record } else { Action::Wait }
         }
     }
 }
@@ -86,18 +82,9 @@ mod tests {
             nonce: 3,
             content: AttemptContent::Cancellation,
             gas_limit: 1,
-            fees: Fees {
-                max_priority_fee_per_gas: 1,
-                max_fee_per_gas: 1,
-                max_fee_per_blob_gas: 1,
-            },
+            fees: Fees { max_priority_fee_per_gas: 1, max_fee_per_gas: 1, max_fee_per_blob_gas: 1 },
         };
-        RecordedAttempt {
-            number,
-            request,
-            holds_blobs: false,
-            root: None,
-        }
+        RecordedAttempt { number, request, holds_blobs: false, root: None }
     }
 
     fn facts(open: &[RecordedAttempt]) -> Facts<'_> {
@@ -130,68 +117,28 @@ mod tests {
     #[test]
     fn a_stalled_attempt_is_bumped_a_limited_number_of_times() {
         let one = [attempt(9, 0)];
-        let sent = Facts {
-            sent_at: Some(997),
-            ..facts(&one)
-        };
+        let sent = Facts { sent_at: Some(997), ..facts(&one) };
         assert_eq!(decide(&sent), Action::Record);
-        assert_eq!(
-            decide(&Facts {
-                sent_at: Some(998),
-                ..sent.clone()
-            }),
-            Action::Wait
-        );
+        assert_eq!(decide(&Facts { sent_at: Some(998), ..sent.clone() }), Action::Wait);
         let four = [attempt(9, 0), attempt(9, 1), attempt(9, 2), attempt(9, 3)];
-        assert_eq!(
-            decide(&Facts {
-                sent_at: Some(900),
-                ..facts(&four)
-            }),
-            Action::Wait
-        );
+        assert_eq!(decide(&Facts { sent_at: Some(900), ..facts(&four) }), Action::Wait);
     }
 
     #[test]
     fn a_transaction_of_a_past_slot_is_never_started() {
         let one = [attempt(9, 0)];
-        assert_eq!(
-            decide(&Facts {
-                head_time: 1011,
-                ..facts(&one)
-            }),
-            Action::SlotOver
-        );
-        assert_eq!(
-            decide(&Facts {
-                now: 1012,
-                ..facts(&one)
-            }),
-            Action::SlotOver
-        );
+        assert_eq!(decide(&Facts { head_time: 1011, ..facts(&one) }), Action::SlotOver);
+        assert_eq!(decide(&Facts { now: 1012, ..facts(&one) }), Action::SlotOver);
     }
 
     #[test]
     fn nothing_is_sent_before_the_next_l1_block_is_in_the_slot() {
-        assert_eq!(
-            decide(&Facts {
-                head_time: 998,
-                ..facts(&[])
-            }),
-            Action::Wait
-        );
+        assert_eq!(decide(&Facts { head_time: 998, ..facts(&[]) }), Action::Wait);
     }
 
     #[test]
     fn a_spent_nonce_is_resolved_first_even_after_the_slot() {
         let one = [attempt(9, 0)];
-        assert_eq!(
-            decide(&Facts {
-                spent: true,
-                now: 2000,
-                ..facts(&one)
-            }),
-            Action::Resolve
-        );
+        assert_eq!(decide(&Facts { spent: true, now: 2000, ..facts(&one) }), Action::Resolve);
     }
 }

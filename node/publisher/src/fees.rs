@@ -24,10 +24,7 @@ pub struct FeeCaps {
 
 impl Default for FeeCaps {
     fn default() -> Self {
-        Self {
-            max_fee_wei: 2_000 * GWEI,
-            max_blob_fee_wei: 3_000 * GWEI,
-        }
+        Self { max_fee_wei: 2_000 * GWEI, max_blob_fee_wei: 3_000 * GWEI }
     }
 }
 
@@ -58,106 +55,50 @@ pub fn next_fees(market: &Market, earlier: &[Fees], caps: &FeeCaps) -> Result<Fe
     let max_priority_fee_per_gas = tip.max(1).max(highest(|fees| fees.max_priority_fee_per_gas));
     let wanted = market.base_fee_wei.saturating_mul(2).saturating_add(max_priority_fee_per_gas);
     let max_fee_per_gas = wanted.max(highest(|fees| fees.max_fee_per_gas));
-    let max_fee_per_blob_gas = market
-        .blob_base_fee_wei
-        .saturating_mul(2)
-        .max(1)
-        .max(highest(|fees| fees.max_fee_per_blob_gas));
+    let max_fee_per_blob_gas = market.blob_base_fee_wei.saturating_mul(2).max(1).max(highest(|fees| fees.max_fee_per_blob_gas));
     if max_fee_per_gas > caps.max_fee_wei {
-        return Err(AboveCap {
-            what: "gas",
-            needed_wei: max_fee_per_gas,
-            cap_wei: caps.max_fee_wei,
-        });
+        return Err(AboveCap { what: "gas", needed_wei: max_fee_per_gas, cap_wei: caps.max_fee_wei });
     }
     if max_fee_per_blob_gas > caps.max_blob_fee_wei {
-        return Err(AboveCap {
-            what: "blob gas",
-            needed_wei: max_fee_per_blob_gas,
-            cap_wei: caps.max_blob_fee_wei,
-        });
+        return Err(AboveCap { what: "blob gas", needed_wei: max_fee_per_blob_gas, cap_wei: caps.max_blob_fee_wei });
     }
-    Ok(Fees {
-        max_priority_fee_per_gas,
-        max_fee_per_gas,
-        max_fee_per_blob_gas,
-    })
+    Ok(Fees { max_priority_fee_per_gas, max_fee_per_gas, max_fee_per_blob_gas })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MARKET: Market = Market {
-        base_fee_wei: 100,
-        blob_base_fee_wei: 3,
-        priority_fee_wei: 10,
-    };
+    const MARKET: Market = Market { base_fee_wei: 100, blob_base_fee_wei: 3, priority_fee_wei: 10 };
 
     #[test]
     fn a_first_attempt_follows_the_market() {
         let fees = next_fees(&MARKET, &[], &FeeCaps::default()).unwrap();
-        assert_eq!(
-            fees,
-            Fees {
-                max_priority_fee_per_gas: 12,
-                max_fee_per_gas: 212,
-                max_fee_per_blob_gas: 6
-            }
-        );
+        assert_eq!(fees, Fees { max_priority_fee_per_gas: 12, max_fee_per_gas: 212, max_fee_per_blob_gas: 6 });
     }
 
     #[test]
     fn each_fee_is_twice_every_earlier_one_sent_or_not() {
         let earlier = [
-            Fees {
-                max_priority_fee_per_gas: 50,
-                max_fee_per_gas: 400,
-                max_fee_per_blob_gas: 6,
-            },
-            Fees {
-                max_priority_fee_per_gas: 20,
-                max_fee_per_gas: 900,
-                max_fee_per_blob_gas: 40,
-            },
+            Fees { max_priority_fee_per_gas: 50, max_fee_per_gas: 400, max_fee_per_blob_gas: 6 },
+            Fees { max_priority_fee_per_gas: 20, max_fee_per_gas: 900, max_fee_per_blob_gas: 40 },
         ];
         let fees = next_fees(&MARKET, &earlier, &FeeCaps::default()).unwrap();
-        assert_eq!(
-            fees,
-            Fees {
-                max_priority_fee_per_gas: 100,
-                max_fee_per_gas: 1800,
-                max_fee_per_blob_gas: 80
-            }
-        );
+        assert_eq!(fees, Fees { max_priority_fee_per_gas: 100, max_fee_per_gas: 1800, max_fee_per_blob_gas: 80 });
     }
 
     #[test]
     fn a_market_that_rose_fourfold_is_met_by_one_bump() {
         let first = next_fees(&MARKET, &[], &FeeCaps::default()).unwrap();
-        let risen = Market {
-            base_fee_wei: 400,
-            ..MARKET
-        };
+        let risen = Market { base_fee_wei: 400, ..MARKET };
         assert!(first.max_fee_per_gas < 400);
         assert!(next_fees(&risen, &[first], &FeeCaps::default()).unwrap().max_fee_per_gas >= 800);
     }
 
     #[test]
     fn a_fee_above_the_cap_is_refused_and_never_clipped() {
-        let earlier = [Fees {
-            max_priority_fee_per_gas: 1,
-            max_fee_per_gas: 1_500 * GWEI,
-            max_fee_per_blob_gas: 1,
-        }];
+        let earlier = [Fees { max_priority_fee_per_gas: 1, max_fee_per_gas: 1_500 * GWEI, max_fee_per_blob_gas: 1 }];
         let refused = next_fees(&MARKET, &earlier, &FeeCaps::default()).unwrap_err();
-        assert_eq!(
-            refused,
-            AboveCap {
-                what: "gas",
-                needed_wei: 3_000 * GWEI,
-                cap_wei: 2_000 * GWEI
-            }
-        );
+        assert_eq!(refused, AboveCap { what: "gas", needed_wei: 3_000 * GWEI, cap_wei: 2_000 * GWEI });
     }
 }

@@ -22,14 +22,7 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn new(slot: Slot, material: Material) -> Self {
-        Self {
-            slot,
-            material,
-            sent_at: BTreeMap::new(),
-            gas_limit: None,
-            reverted: 0,
-            said: None,
-        }
+        Self { slot, material, sent_at: BTreeMap::new(), gas_limit: None, reverted: 0, said: None }
     }
 
     /// Logs a reason for not landing yet, once.

@@ -34,6 +34,8 @@ const SETTLE_EVERY: Duration = Duration::from_secs(2);
 const MAX_REVERTED: u32 = 2;
 /// Looks without a receipt of ours at a spent nonce before it counts as a foreign spend (receipts may lag the count).
 const FOREIGN_AFTER_LOOKS: u32 = 30;
+/// The watermark is raised every so many slots: one small entry of the log for that many slots of records.
+const WATERMARK_STEP: u64 = 32;
 /// Most gas of a transaction (EIP-7825).
 const MAX_GAS: u64 = 16_777_216;
 /// Gas beyond the simulation for checking the blobs, which a simulation cannot do: 50,000 a point and its overhead.
@@ -100,6 +102,10 @@ pub struct Publisher {
     concluded: Option<Slot>,
     /// How often a spent nonce was looked up without finding a receipt of ours, by publisher.
     unresolved: BTreeMap<Address, u32>,
+    /// The slot up to which this process last asked to drop payloads.
+    dropped: Option<Slot>,
+    /// The slot up to which this process last asked to raise the watermark.
+    raised: Option<Slot>,
 }
 
 impl Publisher {
@@ -116,6 +122,8 @@ impl Publisher {
             job: None,
             concluded: None,
             unresolved: BTreeMap::new(),
+            dropped: None,
+            raised: None,
         }
     }
 
@@ -148,6 +156,9 @@ impl Publisher {
             self.publish(&seen).await;
             if Instant::now() >= settle_at {
                 self.settle_all().await;
+                if let Err(error) = self.advance_lines().await {
+                    tracing::debug!(%error, "payloads and records are kept for now");
+                }
                 settle_at = Instant::now() + SETTLE_EVERY;
             }
         }
@@ -198,10 +209,7 @@ impl Publisher {
 
     fn bound_bundle(&self, slot: Slot) -> Option<Duty> {
         let bound = self.log.bound_in_slot(slot);
-        bound
-            .into_iter()
-            .map(|(duty, _)| duty)
-            .find(|duty| duty.kind == DutyKind::AttestationsAndSigners)
+        bound.into_iter().map(|(duty, _)| duty).find(|duty| duty.kind == DutyKind::AttestationsAndSigners)
     }
 
     /// Takes up a claimed bundle: signs it under its own grant (the same bytes whoever does it) and makes its blobs again.
@@ -209,43 +217,21 @@ impl Publisher {
         let payload = |duty: Duty| self.log.bound(&duty).and_then(|bound| bound.payload);
         let publisher = self.keystore.publisher_of(&duty.attester);
         let publisher = publisher.ok_or(StepError::NoPublisher { attester: duty.attester })?;
-        let checkpoint_duty = Duty {
-            kind: DutyKind::CheckpointProposal,
-            ..duty
-        };
+        let checkpoint_duty = Duty { kind: DutyKind::CheckpointProposal, ..duty };
         let Some(DutyPayload::Checkpoint(checkpoint)) = payload(checkpoint_duty) else {
             return Err(StepError::PayloadGone { duty: checkpoint_duty });
         };
         let Some(payload @ DutyPayload::Bundle(_)) = payload(duty) else {
             return Err(StepError::PayloadGone { duty });
         };
-        let mut verdicts = self
-            .log
-            .claim(
-                vec![ClaimRequest {
-                    duties: vec![duty],
-                    payload,
-                }],
-                self.deadline(),
-            )
-            .await?
-            .into_iter();
-        let grant = verdicts
-            .next()
-            .ok_or(StepError::PayloadGone { duty })?
-            .map_err(StepError::Refused)?;
+        let mut verdicts = self.log.claim(vec![ClaimRequest { duties: vec![duty], payload }], self.deadline()).await?.into_iter();
+        let grant = verdicts.next().ok_or(StepError::PayloadGone { duty })?.map_err(StepError::Refused)?;
         let signed = self.keystore.sign(grant)?;
         let DutyPayload::Bundle(bundle) = signed.payload.as_ref() else {
             return Err(StepError::PayloadGone { duty });
         };
         let (bundle, sidecar) = (Arc::new(bundle.clone()), sidecar::of_checkpoint(&checkpoint)?);
-        Ok(Material {
-            duty,
-            publisher,
-            bundle,
-            signature: signed.signature,
-            sidecar,
-        })
+        Ok(Material { duty, publisher, bundle, signature: signed.signature, sidecar })
     }
 
     /// One action for the job; `true` when its slot is concluded.
@@ -259,9 +245,7 @@ impl Publisher {
             slot: job.slot,
             open: &state.open,
             spent: open_nonce.is_some_and(|nonce| count > nonce),
-            sent_at: newest
-                .and_then(|attempt| job.sent_at.get(&(attempt.request.nonce, attempt.number)))
-                .copied(),
+            sent_at: newest.and_then(|attempt| job.sent_at.get(&(attempt.request.nonce, attempt.number))).copied(),
             head_time: head.timestamp,
             slot_start: self.schedule.slot_start(job.slot),
             slot_end: self.schedule.slot_end(job.slot),
@@ -283,10 +267,7 @@ impl Publisher {
                 Ok(false)
             }
             (Action::Send, Some(newest)) => {
-                let grant = self
-                    .log
-                    .reissue_attempt(publisher, newest.request.nonce, newest.number)
-                    .await?;
+                let grant = self.log.reissue_attempt(publisher, newest.request.nonce, newest.number).await?;
                 tracing::info!(slot = %job.slot, nonce = newest.request.nonce, attempt = newest.number, "resuming a recorded attempt");
                 self.send(job, head, grant).await?;
                 Ok(false)
@@ -308,10 +289,7 @@ impl Publisher {
         }
         job.reverted = job.reverted.saturating_add(1);
         job.gas_limit = None;
-        job.say(format!(
-            "attempt {} was mined in L1 block {} without being taken",
-            attempt.number, receipt.block
-        ));
+        job.say(format!("attempt {} was mined in L1 block {} without being taken", attempt.number, receipt.block));
         false
     }
 
@@ -327,11 +305,8 @@ impl Publisher {
             blob_base_fee_wei: market.blob_base_fee_wei,
             priority_fee_wei: market.priority_fee_wei,
         };
-        let earlier: Vec<_> = open
-            .iter()
-            .filter(|attempt| attempt.request.nonce == nonce)
-            .map(|attempt| attempt.request.fees)
-            .collect();
+        let earlier: Vec<_> =
+            open.iter().filter(|attempt| attempt.request.nonce == nonce).map(|attempt| attempt.request.fees).collect();
         let request = AttemptRequest {
             slot: job.slot,
             publisher: job.material.publisher,
@@ -414,13 +389,8 @@ impl Publisher {
             let Some(receipt) = self.l1.receipt(hash).await? else {
                 continue;
             };
-            let mined = Outcome::Mined {
-                publisher,
-                nonce,
-                tx_hash: hash,
-                l1_block: receipt.block,
-                l1_block_hash: receipt.block_hash,
-            };
+            let mined =
+                Outcome::Mined { publisher, nonce, tx_hash: hash, l1_block: receipt.block, l1_block_hash: receipt.block_hash };
             self.log.record_outcome(mined, self.deadline()).await?;
             self.unresolved.remove(&publisher);
             return Ok(Some((*attempt, receipt)));
@@ -431,9 +401,7 @@ impl Publisher {
             return Err(StepError::Unresolved { nonce });
         }
         tracing::error!(%publisher, nonce, "a transaction that is not ours spent the nonce: is the publisher's key used elsewhere?");
-        self.log
-            .record_outcome(Outcome::ForeignSpend { publisher, nonce }, self.deadline())
-            .await?;
+        self.log.record_outcome(Outcome::ForeignSpend { publisher, nonce }, self.deadline()).await?;
         self.unresolved.remove(&publisher);
         Ok(None)
     }
@@ -462,20 +430,38 @@ impl Publisher {
             let (nonce, deadline) = (mined.nonce, self.deadline());
             match self.l1.receipt(mined.at.tx_hash).await? {
                 Some(receipt) if receipt.block <= finalized.number => {
-                    self.log
-                        .record_outcome(Outcome::Settled { publisher, nonce }, deadline)
-                        .await?;
+                    self.log.record_outcome(Outcome::Settled { publisher, nonce }, deadline).await?;
                 }
                 Some(_) => {}
                 None => {
                     tracing::warn!(%publisher, nonce, "a mined attempt is gone from L1: its nonce is open again");
-                    self.log
-                        .record_outcome(Outcome::Reorged { publisher, nonce }, deadline)
-                        .await?;
+                    self.log.record_outcome(Outcome::Reorged { publisher, nonce }, deadline).await?;
                 }
             }
         }
         tracing::trace!(%publisher, oldest = oldest.nonce, "outcomes read");
+        Ok(())
+    }
+
+    /// Lets go of payloads whose slot is final on L1 and which no open or unsettled attempt needs, and of records far behind.
+    /// The guard clamps both by what it bound itself: an L1 that lies about finality takes nothing of the present (rule R19).
+    async fn advance_lines(&mut self) -> Result<(), StepError> {
+        let finalized = self.l1.finalized().await?;
+        let Some(slot) = self.schedule.slot_at(finalized.timestamp).and_then(Slot::previous) else { return Ok(()) };
+        let states = self.keystore.publishers().into_iter().map(|publisher| self.log.publisher_state(publisher));
+        let needed =
+            states.flat_map(|state| state.open.into_iter().chain(state.mined.into_iter().flat_map(|mined| mined.attempts)));
+        let oldest_needed = needed.map(|attempt| attempt.request.slot).min();
+        let line = oldest_needed.and_then(Slot::previous).map_or(slot, |before| before.min(slot));
+        if self.dropped.is_none_or(|dropped| dropped < line) {
+            self.log.drop_payloads(line, self.deadline()).await?;
+            self.dropped = Some(line);
+        }
+        let due = self.raised.is_none_or(|raised| slot >= raised.saturating_add(WATERMARK_STEP));
+        if due {
+            self.log.raise_watermark(slot, self.deadline()).await?;
+            self.raised = Some(slot);
+        }
         Ok(())
     }
 

@@ -81,25 +81,16 @@ impl AdminKey {
     pub fn resolve(source: AdminKeySource) -> Result<Self, AdminKeyError> {
         match source {
             AdminKeySource::Disabled => Ok(Self { hash: None, fresh: None }),
-            AdminKeySource::Given(hash) => Ok(Self {
-                hash: Some(hash),
-                fresh: None,
-            }),
+            AdminKeySource::Given(hash) => Ok(Self { hash: Some(hash), fresh: None }),
             AdminKeySource::Stored { data_directory, reset } => {
                 let file = data_directory.join(DIRECTORY).join(FILE);
                 if !reset && let Some(hash) = read(&file)? {
-                    return Ok(Self {
-                        hash: Some(hash),
-                        fresh: None,
-                    });
+                    return Ok(Self { hash: Some(hash), fresh: None });
                 }
                 let key = generate()?;
                 let hash = KeyHash::of(key.expose_secret());
                 write(&file, &hash).map_err(|source| AdminKeyError::Write { file, source })?;
-                Ok(Self {
-                    hash: Some(hash),
-                    fresh: Some(key),
-                })
+                Ok(Self { hash: Some(hash), fresh: Some(key) })
             }
         }
     }
@@ -117,12 +108,7 @@ impl AdminKey {
     /// Whether the request carries the key, as `x-api-key: KEY` or `authorization: Bearer KEY`.
     pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(hash) = &self.hash else { return true };
-        let text = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .filter(|value| !value.is_empty())
-        };
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
         let Some(key) = text("x-api-key").or_else(|| text(AUTHORIZATION.as_str()).map(without_scheme)) else {
             return false;
         };
@@ -180,10 +166,7 @@ fn generate() -> Result<SecretString, AdminKeyError> {
 }
 
 fn read(file: &Path) -> Result<Option<KeyHash>, AdminKeyError> {
-    let failed = |source| AdminKeyError::Read {
-        file: file.to_owned(),
-        source,
-    };
+    let failed = |source| AdminKeyError::Read { file: file.to_owned(), source };
     let mut text = String::new();
     match File::open(file) {
         Ok(handle) => io::Read::read_to_string(&mut io::Read::take(handle, FILE_BYTES), &mut text).map_err(failed)?,
@@ -191,10 +174,7 @@ fn read(file: &Path) -> Result<Option<KeyHash>, AdminKeyError> {
         Err(error) => return Err(failed(error)),
     };
     let hash = KeyHash::from_hex(text.trim());
-    hash.map(Some).ok_or_else(|| AdminKeyError::Damaged {
-        file: file.to_owned(),
-        length: text.len(),
-    })
+    hash.map(Some).ok_or_else(|| AdminKeyError::Damaged { file: file.to_owned(), length: text.len() })
 }
 
 /// Written whole or not at all, readable by the owner only from its first byte on.
@@ -222,17 +202,11 @@ mod tests {
     use super::*;
 
     fn stored(directory: &Path, reset: bool) -> AdminKeySource {
-        AdminKeySource::Stored {
-            data_directory: directory.to_owned(),
-            reset,
-        }
+        AdminKeySource::Stored { data_directory: directory.to_owned(), reset }
     }
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(
-            axum::http::HeaderName::from_static(name),
-            HeaderValue::from_str(value).unwrap(),
-        )])
+        HeaderMap::from_iter([(axum::http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
     }
 
     #[test]
@@ -244,10 +218,7 @@ mod tests {
 
         let file = directory.path().join("admin/api_key_hash");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(
-            fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         assert!(!fs::read_to_string(&file).unwrap().contains(&key));
 
         let second = AdminKey::resolve(stored(directory.path(), false)).unwrap();
@@ -255,10 +226,7 @@ mod tests {
         assert!(second.admits(&headers("x-api-key", &key)));
         assert!(second.admits(&headers("authorization", &format!("Bearer {key}"))));
         assert!(second.admits(&headers("authorization", &format!("bearer \t{key}"))));
-        assert!(
-            second.admits(&headers("authorization", &key)),
-            "the official server takes a bare key"
-        );
+        assert!(second.admits(&headers("authorization", &key)), "the official server takes a bare key");
         assert!(!second.admits(&headers("x-api-key", "other")));
         assert!(!second.admits(&headers("authorization", &format!("Basic {key}"))));
         assert!(!second.admits(&HeaderMap::new()));
@@ -286,13 +254,7 @@ mod tests {
     fn only_64_lower_case_hex_digits_are_a_hash() {
         let hash = "ab".repeat(32);
         assert!(KeyHash::from_hex(&hash).is_some());
-        for wrong in [
-            "",
-            &hash[1..],
-            &hash.to_uppercase(),
-            &format!("0x{}", &hash[2..]),
-            &"zz".repeat(32),
-        ] {
+        for wrong in ["", &hash[1..], &hash.to_uppercase(), &format!("0x{}", &hash[2..]), &"zz".repeat(32)] {
             assert_eq!(KeyHash::from_hex(wrong), None, "{wrong}");
         }
     }

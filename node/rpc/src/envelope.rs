@@ -73,15 +73,7 @@ impl Answer {
     }
 
     fn failed(jsonrpc: Value, id: Option<Value>, code: i32, message: impl Into<String>) -> Self {
-        Self {
-            jsonrpc,
-            id,
-            result: None,
-            error: Some(Fault {
-                code,
-                message: message.into(),
-            }),
-        }
+        Self { jsonrpc, id, result: None, error: Some(Fault { code, message: message.into() }) }
     }
 }
 
@@ -89,10 +81,9 @@ impl Answer {
 pub(crate) fn answer<A: Api>(api: &A, body: Option<Value>, batch_size: usize) -> Reply {
     match body {
         None => Reply::Single(answer_one(api, &Value::Object(Map::new()))),
-        Some(Value::Array(requests)) if requests.len() > batch_size => Reply::Single(Answer::unattributed(
-            -32600,
-            format!("Batch request exceeds maximum allowed size of {batch_size}"),
-        )),
+        Some(Value::Array(requests)) if requests.len() > batch_size => {
+            Reply::Single(Answer::unattributed(-32600, format!("Batch request exceeds maximum allowed size of {batch_size}")))
+        }
         Some(Value::Array(requests)) if requests.is_empty() => Reply::Single(Answer::unattributed(-32600, "Invalid Request")),
         Some(Value::Array(requests)) => Reply::Batch(requests.iter().map(|request| answer_one(api, request)).collect()),
         Some(request) => Reply::Single(answer_one(api, &request)),
@@ -125,12 +116,7 @@ fn answer_one<A: Api>(api: &A, request: &Value) -> Answer {
         return Answer::failed(jsonrpc, id, -32702, message);
     }
     match api.call(found) {
-        Ok(result) => Answer {
-            jsonrpc,
-            id,
-            result,
-            error: None,
-        },
+        Ok(result) => Answer { jsonrpc, id, result, error: None },
         Err(error) => Answer::failed(jsonrpc, id, -32702, error.to_string()),
     }
 }

@@ -27,11 +27,7 @@ pub(crate) struct BoundedListener {
 
 impl BoundedListener {
     pub(crate) fn new(inner: TcpListener, limits: &Limits) -> Self {
-        Self {
-            inner,
-            places: Arc::new(Semaphore::new(limits.connections)),
-            idle_timeout: limits.idle_timeout,
-        }
+        Self { inner, places: Arc::new(Semaphore::new(limits.connections)), idle_timeout: limits.idle_timeout }
     }
 }
 
@@ -71,12 +67,7 @@ pub(crate) struct BoundedStream {
 
 impl BoundedStream {
     fn new(inner: TcpStream, place: OwnedSemaphorePermit, idle_timeout: Duration) -> Self {
-        Self {
-            inner,
-            idle: Box::pin(sleep_until(Instant::now() + idle_timeout)),
-            idle_timeout,
-            _place: place,
-        }
+        Self { inner, idle: Box::pin(sleep_until(Instant::now() + idle_timeout)), idle_timeout, _place: place }
     }
 
     /// Ready bytes restart the clock; silence past its end is an error.

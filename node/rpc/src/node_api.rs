@@ -58,7 +58,7 @@ impl Api for NodeApi<'_> {
         let description = &self.0.node_info;
         let tips = || self.0.l2_tips.borrow();
         let value = match method {
-            NodeMethod::L2Tips => to_value(&*tips())?,
+            NodeMethod::L2Tips => to_value(*tips())?,
             NodeMethod::BlockNumber => to_value(tips().proposed.number)?,
             NodeMethod::ProvenBlockNumber => to_value(tips().proven.block.number)?,
             NodeMethod::CheckpointedBlockNumber => to_value(tips().checkpointed.block.number)?,

@@ -1,6 +1,8 @@
 //! The real servers on loopback, against answers observed on the official 4.1.2 server
 //! (npm @aztec/foundation 4.1.2, `src/json-rpc/server/safe_json_rpc_server.ts`, run with a handler of its own).
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -31,10 +33,7 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     fn json(&self) -> Value {
@@ -59,12 +58,7 @@ impl Server {
         let (views, senders) = views(limits);
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(serve_public(listener, views, shutdown.clone()));
-        Self {
-            address,
-            shutdown,
-            task,
-            _senders: senders,
-        }
+        Self { address, shutdown, task, _senders: senders }
     }
 
     async fn admin(source: AdminKeySource) -> (Self, mpsc::Receiver<AdminCommand>) {
@@ -72,40 +66,15 @@ impl Server {
         let (views, senders) = views(Limits::default());
         let (commands, received) = mpsc::channel(1);
         let key = AdminKey::resolve(source).unwrap();
-        let config = AdminConfig {
-            min_txs_per_block: 1,
-            build_checkpoint_if_empty: true,
-            ..AdminConfig::default()
-        };
+        let config = AdminConfig { min_txs_per_block: 1, build_checkpoint_if_empty: true, ..AdminConfig::default() };
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve_admin(
-            listener,
-            AdminViews {
-                views,
-                config,
-                key,
-                commands,
-            },
-            shutdown.clone(),
-        ));
-        (
-            Self {
-                address,
-                shutdown,
-                task,
-                _senders: senders,
-            },
-            received,
-        )
+        let task = tokio::spawn(serve_admin(listener, AdminViews { views, config, key, commands }, shutdown.clone()));
+        (Self { address, shutdown, task, _senders: senders }, received)
     }
 
     async fn send(&self, head: &str, headers: &str, body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let length = if body.is_empty() {
-            String::new()
-        } else {
-            format!("content-length: {}\r\n", body.len())
-        };
+        let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
         let request = format!("{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}{length}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.write_all(body).await.unwrap();
@@ -115,14 +84,8 @@ impl Server {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(key, value)| (key.to_lowercase(), value.to_owned()));
-        Answer {
-            status,
-            headers: headers.collect(),
-            body: body.to_owned(),
-        }
+        let headers = lines.filter_map(|line| line.split_once(": ")).map(|(key, value)| (key.to_lowercase(), value.to_owned()));
+        Answer { status, headers: headers.collect(), body: body.to_owned() }
     }
 
     async fn post(&self, body: &str) -> Answer {
@@ -145,26 +108,11 @@ type Senders = (watch::Sender<L2Tips>, watch::Sender<ClusterStatus>, watch::Send
 
 fn views(limits: Limits) -> (Views, Senders) {
     let tip = |number: u64| CheckpointTip {
-        block: BlockRef {
-            number: BlockNumber::new(number),
-            hash: B256::with_last_byte(1),
-        },
-        checkpoint: CheckpointRef {
-            number: CheckpointNumber::new(number),
-            hash: B256::with_last_byte(2),
-        },
+        block: BlockRef { number: BlockNumber::new(number), hash: B256::with_last_byte(1) },
+        checkpoint: CheckpointRef { number: CheckpointNumber::new(number), hash: B256::with_last_byte(2) },
     };
-    let tips = L2Tips {
-        proposed: tip(9).block,
-        checkpointed: tip(8),
-        proven: tip(4),
-        finalized: tip(3),
-    };
-    let mut cluster = ClusterStatus {
-        cluster_id: Some("ab".repeat(16)),
-        l2_tips: tips,
-        ..ClusterStatus::default()
-    };
+    let tips = L2Tips { proposed: tip(9).block, checkpointed: tip(8), proven: tip(4), finalized: tip(3) };
+    let mut cluster = ClusterStatus { cluster_id: Some("ab".repeat(16)), l2_tips: tips, ..ClusterStatus::default() };
     cluster.members.push(Member {
         id: ReplicaId::new(1),
         address: Some("replica-one:7000".into()),
@@ -199,15 +147,7 @@ fn views(limits: Limits) -> (Views, Senders) {
         l2_circuits_vk_tree_root: B256::with_last_byte(6),
     };
     let metrics = Arc::new(|| "# TYPE ollin_test counter\nollin_test 1\n".to_owned());
-    let views = Views {
-        l2_tips,
-        cluster,
-        node_info: Arc::new(node_info),
-        ready,
-        metrics,
-        version,
-        limits,
-    };
+    let views = Views { l2_tips, cluster, node_info: Arc::new(node_info), ready, metrics, version, limits };
     (views, (tips_in, cluster_in, ready_in))
 }
 
@@ -219,11 +159,7 @@ fn error(id: Value, code: i32, message: &str) -> Value {
 async fn every_body_of_the_error_table_is_answered_as_the_official_server_does() {
     let server = Server::public().await;
     let invalid = json!({"jsonrpc": "2.0", "error": {"code": -32600, "message": "Invalid request"}});
-    let scalar = error(
-        Value::Null,
-        -32700,
-        "Parse error: invalid JSON, only supports object and array",
-    );
+    let scalar = error(Value::Null, -32700, "Parse error: invalid JSON, only supports object and array");
     let one = |method: &str| json!({"jsonrpc": "2.0", "id": 1, "method": method}).to_string();
     let params = |params: Value| json!({"jsonrpc": "2.0", "id": 1, "method": "node_getVersion", "params": params}).to_string();
     let many = |count: usize| Value::from(vec![json!({"id": 1, "method": "node_nope"}); count]).to_string();
@@ -231,21 +167,9 @@ async fn every_body_of_the_error_table_is_answered_as_the_official_server_does()
     let cases: Vec<(String, u16, Value)> = vec![
         (params(json!([])), 200, json!({"jsonrpc": "2.0", "id": 1, "result": 9})),
         (params(json!([1, 2])), 200, json!({"jsonrpc": "2.0", "id": 1, "result": 9})),
-        (
-            r#"{"id":"x","method":"node_getVersion"}"#.into(),
-            200,
-            json!({"jsonrpc": "2.0", "id": "x", "result": 9}),
-        ),
-        (
-            r#"{"method":"node_getVersion"}"#.into(),
-            200,
-            json!({"jsonrpc": "2.0", "result": 9}),
-        ),
-        (
-            r#"{"id":1,"method":"node_getVersion_x"}"#.into(),
-            200,
-            json!({"jsonrpc": "2.0", "id": 1, "result": 9}),
-        ),
+        (r#"{"id":"x","method":"node_getVersion"}"#.into(), 200, json!({"jsonrpc": "2.0", "id": "x", "result": 9})),
+        (r#"{"method":"node_getVersion"}"#.into(), 200, json!({"jsonrpc": "2.0", "result": 9})),
+        (r#"{"id":1,"method":"node_getVersion_x"}"#.into(), 200, json!({"jsonrpc": "2.0", "id": 1, "result": 9})),
         (
             r#"{"jsonrpc":5,"id":{"a":1},"method":"node_getVersion"}"#.into(),
             200,
@@ -256,95 +180,31 @@ async fn every_body_of_the_error_table_is_answered_as_the_official_server_does()
             200,
             json!({"jsonrpc": null, "id": null, "result": 9}),
         ),
-        (
-            r#"   {"id":1,"method":"node_getVersion"}"#.into(),
-            200,
-            json!({"jsonrpc": "2.0", "id": 1, "result": 9}),
-        ),
+        (r#"   {"id":1,"method":"node_getVersion"}"#.into(), 200, json!({"jsonrpc": "2.0", "id": 1, "result": 9})),
         (one("node_getEncodedEnr"), 200, json!({"jsonrpc": "2.0", "id": 1})),
-        (
-            one("node_fooBar"),
-            400,
-            error(json!(1), -32601, "Method not found: node_fooBar"),
-        ),
-        (
-            one("foo_getVersion"),
-            400,
-            error(json!(1), -32601, "Method not found: foo_getVersion"),
-        ),
-        (
-            one("getVersion"),
-            400,
-            error(json!(1), -32601, "Method not found: getVersion"),
-        ),
-        (
-            one("constructor"),
-            400,
-            error(json!(1), -32601, "Method not found: constructor"),
-        ),
-        (
-            one("__proto___x"),
-            400,
-            error(json!(1), -32601, "Method not found: __proto___x"),
-        ),
-        (
-            one("nodeAdmin_getConfig"),
-            400,
-            error(json!(1), -32601, "Method not found: nodeAdmin_getConfig"),
-        ),
+        (one("node_fooBar"), 400, error(json!(1), -32601, "Method not found: node_fooBar")),
+        (one("foo_getVersion"), 400, error(json!(1), -32601, "Method not found: foo_getVersion")),
+        (one("getVersion"), 400, error(json!(1), -32601, "Method not found: getVersion")),
+        (one("constructor"), 400, error(json!(1), -32601, "Method not found: constructor")),
+        (one("__proto___x"), 400, error(json!(1), -32601, "Method not found: __proto___x")),
+        (one("nodeAdmin_getConfig"), 400, error(json!(1), -32601, "Method not found: nodeAdmin_getConfig")),
         (
             r#"{"jsonrpc":"1.0","id":1,"method":"node_fooBar"}"#.into(),
             400,
             json!({"jsonrpc": "1.0", "id": 1, "error": {"code": -32601, "message": "Method not found: node_fooBar"}}),
         ),
-        (
-            params(json!({"a": 1})),
-            400,
-            error(json!(1), -32702, "Params to getVersion is not an array: [object Object]"),
-        ),
-        (
-            params(Value::Null),
-            400,
-            error(json!(1), -32702, "Params to getVersion is not an array: null"),
-        ),
-        (
-            params(json!("abc")),
-            400,
-            error(json!(1), -32702, "Params to getVersion is not an array: abc"),
-        ),
-        (
-            params(json!(5)),
-            400,
-            error(json!(1), -32702, "Params to getVersion is not an array: 5"),
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1}"#.into(),
-            400,
-            error(json!(1), -32600, "Invalid request"),
-        ),
-        (
-            r#"{"jsonrpc":"1.0","id":1,"method":4}"#.into(),
-            400,
-            error(json!(1), -32600, "Invalid request"),
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":""}"#.into(),
-            400,
-            error(json!(1), -32600, "Invalid request"),
-        ),
+        (params(json!({"a": 1})), 400, error(json!(1), -32702, "Params to getVersion is not an array: [object Object]")),
+        (params(Value::Null), 400, error(json!(1), -32702, "Params to getVersion is not an array: null")),
+        (params(json!("abc")), 400, error(json!(1), -32702, "Params to getVersion is not an array: abc")),
+        (params(json!(5)), 400, error(json!(1), -32702, "Params to getVersion is not an array: 5")),
+        (r#"{"jsonrpc":"2.0","id":1}"#.into(), 400, error(json!(1), -32600, "Invalid request")),
+        (r#"{"jsonrpc":"1.0","id":1,"method":4}"#.into(), 400, error(json!(1), -32600, "Invalid request")),
+        (r#"{"jsonrpc":"2.0","id":1,"method":""}"#.into(), 400, error(json!(1), -32600, "Invalid request")),
         ("{}".into(), 400, invalid.clone()),
         (String::new(), 400, invalid.clone()),
         ("[]".into(), 400, error(Value::Null, -32600, "Invalid Request")),
-        (
-            many(101),
-            400,
-            error(Value::Null, -32600, "Batch request exceeds maximum allowed size of 100"),
-        ),
-        (
-            many(100),
-            200,
-            Value::from(vec![error(json!(1), -32601, "Method not found: node_nope"); 100]),
-        ),
+        (many(101), 400, error(Value::Null, -32600, "Batch request exceeds maximum allowed size of 100")),
+        (many(100), 200, Value::from(vec![error(json!(1), -32601, "Method not found: node_nope"); 100])),
         (
             r#"[{"id":1,"method":"node_getVersion"},5,null,{"id":2,"method":"node_zip"},[],{"method":"node_getEncodedEnr"}]"#
                 .into(),
@@ -365,11 +225,7 @@ async fn every_body_of_the_error_table_is_answered_as_the_official_server_does()
     for (body, status, expected) in cases {
         let answer = server.post(&body).await;
         assert_eq!((answer.status, answer.json()), (status, expected), "{body}");
-        assert_eq!(
-            answer.header("content-type"),
-            Some("application/json; charset=utf-8"),
-            "{body}"
-        );
+        assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"), "{body}");
         assert_eq!(answer.header("x-aztec-packageversion"), Some("4.1.2"), "{body}");
     }
     server.stop().await;
@@ -394,31 +250,13 @@ async fn malformed_json_is_a_parse_error_and_carries_no_cors_header() {
 async fn a_body_is_read_by_its_content_type_and_up_to_the_limit() {
     let server = Server::public().await;
     let body = br#"{"id":1,"method":"node_getVersion"}"#;
-    for content_type in [
-        "",
-        "content-type: text/plain\r\n",
-        "content-type: application/x-www-form-urlencoded\r\n",
-    ] {
+    for content_type in ["", "content-type: text/plain\r\n", "content-type: application/x-www-form-urlencoded\r\n"] {
         let answer = server.send("POST /", content_type, body).await;
         assert_eq!(answer.status, 400, "{content_type}");
-        assert_eq!(
-            answer.json(),
-            json!({"jsonrpc": "2.0", "error": {"code": -32600, "message": "Invalid request"}})
-        );
+        assert_eq!(answer.json(), json!({"jsonrpc": "2.0", "error": {"code": -32600, "message": "Invalid request"}}));
     }
-    for content_type in [
-        "application/json; charset=utf-8",
-        "APPLICATION/JSON",
-        "application/json-patch+json",
-    ] {
-        assert_eq!(
-            server
-                .send("POST /", &format!("content-type: {content_type}\r\n"), body)
-                .await
-                .status,
-            200,
-            "{content_type}"
-        );
+    for content_type in ["application/json; charset=utf-8", "APPLICATION/JSON", "application/json-patch+json"] {
+        assert_eq!(server.send("POST /", &format!("content-type: {content_type}\r\n"), body).await.status, 200, "{content_type}");
     }
 
     let padded = |length: usize| {
@@ -426,24 +264,12 @@ async fn a_body_is_read_by_its_content_type_and_up_to_the_limit() {
         bytes.resize(length, b' ');
         bytes
     };
-    assert_eq!(
-        server.send("POST /", JSON, &padded(1024 * 1024)).await.status,
-        200,
-        "exactly 1mb"
-    );
+    assert_eq!(server.send("POST /", JSON, &padded(1024 * 1024)).await.status, 200, "exactly 1mb");
     let answer = server.send("POST /", JSON, &padded(1024 * 1024 + 1)).await;
-    assert_eq!(
-        (answer.status, answer.json()),
-        (500, error(Value::Null, -32600, "request entity too large"))
-    );
+    assert_eq!((answer.status, answer.json()), (500, error(Value::Null, -32600, "request entity too large")));
 
-    let answer = server
-        .send("POST /", &format!("{JSON}content-encoding: zork\r\n"), b"xx")
-        .await;
-    assert_eq!(
-        (answer.status, answer.json()),
-        (500, error(Value::Null, -32600, "Unsupported Content-Encoding: zork"))
-    );
+    let answer = server.send("POST /", &format!("{JSON}content-encoding: zork\r\n"), b"xx").await;
+    assert_eq!((answer.status, answer.json()), (500, error(Value::Null, -32600, "Unsupported Content-Encoding: zork")));
     server.stop().await;
 }
 
@@ -464,32 +290,19 @@ async fn paths_and_methods_are_answered_as_the_official_router_does() {
     ];
     for (head, status, body, allow) in cases {
         let answer = server.send(head, "", b"").await;
-        assert_eq!(
-            (answer.status, answer.body.as_str(), answer.header("allow")),
-            (status, body, allow),
-            "{head}"
-        );
+        assert_eq!((answer.status, answer.body.as_str(), answer.header("allow")), (status, body, allow), "{head}");
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"), "{head}");
         assert_eq!(answer.header("x-aztec-rollupversion"), Some("9"), "{head}");
     }
     let head = server.send("HEAD /status", "", b"").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
-    assert_eq!(
-        server
-            .send("POST /?a=1", JSON, br#"{"id":1,"method":"node_isReady"}"#)
-            .await
-            .status,
-        200
-    );
+    assert_eq!(server.send("POST /?a=1", JSON, br#"{"id":1,"method":"node_isReady"}"#).await.status, 200);
 
     let asked = "origin: http://x\r\naccess-control-request-method: POST\r\naccess-control-request-headers: content-type\r\n";
     let preflight = server.send("OPTIONS /", asked, b"").await;
     assert_eq!((preflight.status, preflight.body.as_str()), (204, ""));
     assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(
-        preflight.header("access-control-allow-methods"),
-        Some("GET,HEAD,PUT,POST,DELETE,PATCH")
-    );
+    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET,HEAD,PUT,POST,DELETE,PATCH"));
     assert_eq!(preflight.header("access-control-allow-headers"), Some("content-type"));
     server.stop().await;
 }
@@ -503,14 +316,8 @@ async fn version_headers_are_written_as_official_clients_compare_them() {
         ("x-aztec-l1chainid", "31337"),
         ("x-aztec-l1rollupaddress", "0x00000000000000000000000000000000000000ab"),
         ("x-aztec-rollupversion", "9"),
-        (
-            "x-aztec-l2protocolcontractshash",
-            "0x0000000000000000000000000000000000000000000000000000000000000005",
-        ),
-        (
-            "x-aztec-l2circuitsvktreeroot",
-            "0x0000000000000000000000000000000000000000000000000000000000000006",
-        ),
+        ("x-aztec-l2protocolcontractshash", "0x0000000000000000000000000000000000000000000000000000000000000005"),
+        ("x-aztec-l2circuitsvktreeroot", "0x0000000000000000000000000000000000000000000000000000000000000006"),
         ("access-control-allow-origin", "*"),
     ];
     for (name, value) in expected {
@@ -522,11 +329,7 @@ async fn version_headers_are_written_as_official_clients_compare_them() {
 #[tokio::test]
 async fn tips_answer_the_guide_and_the_4_1_2_client() {
     let server = Server::public().await;
-    let tips = server
-        .post(r#"{"jsonrpc":"2.0","method":"node_getL2Tips","params":[],"id":67}"#)
-        .await
-        .json()["result"]
-        .clone();
+    let tips = server.post(r#"{"jsonrpc":"2.0","method":"node_getL2Tips","params":[],"id":67}"#).await.json()["result"].clone();
     assert_eq!(tips["proven"]["number"], json!(4), "the guide's jq path");
     assert_eq!(tips["proven"]["block"]["number"], json!(4));
     assert_eq!(tips["proven"]["checkpoint"]["number"], json!(4));
@@ -540,17 +343,10 @@ async fn tips_answer_the_guide_and_the_4_1_2_client() {
         ("node_getNodeVersion", json!("4.1.2")),
         ("node_isReady", json!(true)),
     ] {
-        assert_eq!(
-            server.post(&json!({"id": 1, "method": method}).to_string()).await.json()["result"],
-            expected,
-            "{method}"
-        );
+        assert_eq!(server.post(&json!({"id": 1, "method": method}).to_string()).await.json()["result"], expected, "{method}");
     }
     let description = server.post(r#"{"id":1,"method":"node_getNodeInfo"}"#).await.json()["result"].clone();
-    assert_eq!(
-        description["protocolContractAddresses"]["classRegistry"],
-        json!(B256::with_last_byte(3))
-    );
+    assert_eq!(description["protocolContractAddresses"]["classRegistry"], json!(B256::with_last_byte(3)));
     assert!(description.get("enr").is_none() && description["l1ContractAddresses"].get("gseAddress").is_none());
     server.stop().await;
 }
@@ -563,10 +359,7 @@ async fn the_public_status_is_a_summary_and_the_admin_status_is_whole() {
         assert!(!summary.body.contains(hidden), "{hidden} on the public port");
     }
     let read: ClusterStatus = serde_json::from_str(&summary.body).unwrap();
-    assert_eq!(
-        (read.members.len(), read.l2_tips.proven.block.number),
-        (1, BlockNumber::new(4))
-    );
+    assert_eq!((read.members.len(), read.l2_tips.proven.block.number), (1, BlockNumber::new(4)));
     server.stop().await;
 
     let (admin, _commands) = Server::admin(AdminKeySource::Given(KeyHash::of("k"))).await;
@@ -593,32 +386,13 @@ async fn the_admin_port_asks_for_its_key_everywhere_but_at_status() {
     ] {
         let answer = server.send(head, &format!("{JSON}{key}"), body).await;
         assert_eq!((answer.status, answer.json()), (401, refused.clone()), "{head} {key}");
-        assert_eq!(
-            answer.header("x-aztec-packageversion"),
-            None,
-            "the official server checks the key first"
-        );
+        assert_eq!(answer.header("x-aztec-packageversion"), None, "the official server checks the key first");
     }
-    for key in [
-        "x-api-key: k\r\n",
-        "authorization: Bearer k\r\n",
-        "authorization: bearer  k\r\n",
-        "authorization: k\r\n",
-    ] {
+    for key in ["x-api-key: k\r\n", "authorization: Bearer k\r\n", "authorization: bearer  k\r\n", "authorization: k\r\n"] {
         let answer = server.send("POST /", &format!("{JSON}{key}"), body).await;
-        assert_eq!(
-            (answer.status, &answer.json()["result"]["minTxsPerBlock"]),
-            (200, &json!(1)),
-            "{key}"
-        );
+        assert_eq!((answer.status, &answer.json()["result"]["minTxsPerBlock"]), (200, &json!(1)), "{key}");
     }
-    let unknown = server
-        .send(
-            "POST /",
-            &format!("{JSON}x-api-key: k\r\n"),
-            br#"{"id":1,"method":"node_getVersion"}"#,
-        )
-        .await;
+    let unknown = server.send("POST /", &format!("{JSON}x-api-key: k\r\n"), br#"{"id":1,"method":"node_getVersion"}"#).await;
     assert_eq!(unknown.json(), error(json!(1), -32601, "Method not found: node_getVersion"));
     assert_eq!(server.send("GET /status", "", b"").await.body, "OK");
     server.stop().await;
@@ -627,22 +401,13 @@ async fn the_admin_port_asks_for_its_key_everywhere_but_at_status() {
 #[tokio::test]
 async fn a_creation_reports_what_was_made_why_not_or_that_nobody_knows() {
     let (server, mut commands) = Server::admin(AdminKeySource::Disabled).await;
-    let created = ClusterCreated {
-        cluster_id: "ab".into(),
-        floor: Slot::new(12),
-        attesters: vec![Address::ZERO],
-    };
-    let refused = CreationRefused {
-        code: "exists".into(),
-        message: "this cluster exists since slot 12".into(),
-    };
+    let created = ClusterCreated { cluster_id: "ab".into(), floor: Slot::new(12), attesters: vec![Address::ZERO] };
+    let refused = CreationRefused { code: "exists".into(), message: "this cluster exists since slot 12".into() };
 
     let answers = [Some(Ok(created.clone())), Some(Err(refused.clone())), None];
     let node = tokio::spawn(async move {
         for answer in answers {
-            let Some(AdminCommand::CreateCluster { reply }) = commands.recv().await else {
-                panic!("no command")
-            };
+            let Some(AdminCommand::CreateCluster { reply }) = commands.recv().await else { panic!("no command") };
             if let Some(answer) = answer {
                 reply.send(answer).unwrap();
             }
@@ -664,10 +429,7 @@ async fn a_creation_reports_what_was_made_why_not_or_that_nobody_knows() {
 async fn metrics_are_prometheus_text() {
     let server = Server::public().await;
     let answer = server.send("GET /metrics", "", b"").await;
-    assert_eq!(
-        answer.header("content-type"),
-        Some("text/plain; version=0.0.4; charset=utf-8")
-    );
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert!(answer.body.contains("ollin_test 1"));
     server.stop().await;
 }
@@ -690,9 +452,6 @@ async fn a_silent_connection_and_a_slow_body_are_ended() {
     slow.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     slow.read_to_string(&mut answer).await.unwrap();
-    assert!(
-        answer.starts_with("HTTP/1.1 500") && answer.contains("request body timed out"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 500") && answer.contains("request body timed out"), "{answer}");
     server.stop().await;
 }

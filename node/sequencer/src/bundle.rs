@@ -57,26 +57,17 @@ pub fn assemble(
     for (attester, signature) in attestations {
         let recovered = recover(root, signature).ok();
         if recovered != Some(*attester) {
-            return Err(BundleError::WrongSigner {
-                attester: *attester,
-                recovered,
-            });
+            return Err(BundleError::WrongSigner { attester: *attester, recovered });
         }
     }
     if !attestations.contains_key(&proposer) || !committee.contains(&proposer) {
         return Err(BundleError::ProposerMissing { proposer });
     }
     let needed = required_signatures(committee.len());
-    let others = committee
-        .iter()
-        .filter(|member| **member != proposer && attestations.contains_key(*member));
+    let others = committee.iter().filter(|member| **member != proposer && attestations.contains_key(*member));
     let chosen: Vec<Address> = std::iter::once(&proposer).chain(others).take(needed).copied().collect();
     if chosen.len() < needed {
-        return Err(BundleError::Insufficient {
-            have: chosen.len(),
-            needed,
-            committee: committee.len(),
-        });
+        return Err(BundleError::Insufficient { have: chosen.len(), needed, committee: committee.len() });
     }
     let entries: Vec<CommitteeEntry> = committee
         .iter()

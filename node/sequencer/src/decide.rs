@@ -116,75 +116,33 @@ mod tests {
     #[test]
     fn a_slot_of_ours_starts_once_l1_is_read_up_to_it() {
         assert_eq!(decide(&facts()), Decision::Start);
-        assert_eq!(
-            decide(&SlotFacts {
-                synced: false,
-                ..facts()
-            }),
-            Decision::Wait(WaitReason::NotSynced)
-        );
+        assert_eq!(decide(&SlotFacts { synced: false, ..facts() }), Decision::Wait(WaitReason::NotSynced));
     }
 
     #[test]
     fn after_the_initialise_deadline_only_a_claimed_slot_goes_on() {
-        let late = SlotFacts {
-            elapsed: Duration::from_secs(8),
-            ..facts()
-        };
+        let late = SlotFacts { elapsed: Duration::from_secs(8), ..facts() };
         assert_eq!(decide(&late), Decision::Leave(LeaveReason::TooLateToStart));
         assert_eq!(decide(&SlotFacts { claimed: true, ..late }), Decision::Finish);
     }
 
     #[test]
     fn without_transactions_a_slot_needs_leave_to_be_empty() {
-        let switched_off = SlotFacts {
-            build_if_empty: false,
-            ..facts()
-        };
+        let switched_off = SlotFacts { build_if_empty: false, ..facts() };
         assert_eq!(decide(&switched_off), Decision::Leave(LeaveReason::NothingToBuild));
-        assert_eq!(
-            decide(&SlotFacts {
-                claimed: true,
-                ..switched_off
-            }),
-            Decision::Finish
-        );
+        assert_eq!(decide(&SlotFacts { claimed: true, ..switched_off }), Decision::Finish);
     }
 
     #[test]
     fn nothing_is_finished_after_the_slot_or_over_a_landed_checkpoint() {
-        let claimed = SlotFacts {
-            claimed: true,
-            ..facts()
-        };
-        assert_eq!(
-            decide(&SlotFacts {
-                elapsed: Duration::from_secs(13),
-                ..claimed
-            }),
-            Decision::Leave(LeaveReason::SlotOver)
-        );
-        assert_eq!(
-            decide(&SlotFacts {
-                tip_slot: Some(Slot::new(9)),
-                ..claimed
-            }),
-            Decision::Leave(LeaveReason::Landed)
-        );
+        let claimed = SlotFacts { claimed: true, ..facts() };
+        assert_eq!(decide(&SlotFacts { elapsed: Duration::from_secs(13), ..claimed }), Decision::Leave(LeaveReason::SlotOver));
+        assert_eq!(decide(&SlotFacts { tip_slot: Some(Slot::new(9)), ..claimed }), Decision::Leave(LeaveReason::Landed));
     }
 
     #[test]
     fn a_claimed_bundle_and_a_foreign_slot_are_left_alone() {
-        assert_eq!(
-            decide(&SlotFacts {
-                bundle_claimed: true,
-                ..facts()
-            }),
-            Decision::Leave(LeaveReason::BundleClaimed)
-        );
-        assert_eq!(
-            decide(&SlotFacts { ours: false, ..facts() }),
-            Decision::Leave(LeaveReason::NotOurs)
-        );
+        assert_eq!(decide(&SlotFacts { bundle_claimed: true, ..facts() }), Decision::Leave(LeaveReason::BundleClaimed));
+        assert_eq!(decide(&SlotFacts { ours: false, ..facts() }), Decision::Leave(LeaveReason::NotOurs));
     }
 }

@@ -114,10 +114,7 @@ pub enum BuildError {
 /// # Errors
 /// [`BuildError`] if the state cannot take it (a full tree, too many messages) or no blob can carry it.
 pub fn build(slot: Slot, coinbase: Address, fee_recipient: Fr, inputs: &L1Inputs) -> Result<Proposal, BuildError> {
-    let gas_fees = GasFees {
-        fee_per_da_gas: 0,
-        fee_per_l2_gas: inputs.fee_per_l2_gas,
-    };
+    let gas_fees = GasFees { fee_per_da_gas: 0, fee_per_l2_gas: inputs.fee_per_l2_gas };
     let built = execute(slot, coinbase, fee_recipient, gas_fees, inputs)?;
     let start = CheckpointStart {
         parent_archive: inputs.parent.archive().root,
@@ -146,10 +143,7 @@ pub fn build(slot: Slot, coinbase: Address, fee_recipient: Fr, inputs: &L1Inputs
         last_block: block,
         checkpoint: inputs.checkpoint,
     };
-    Ok(Proposal {
-        checkpoint,
-        blob_input: blob::encode_blob_input(&built.commitments)?,
-    })
+    Ok(Proposal { checkpoint, blob_input: blob::encode_blob_input(&built.commitments)? })
 }
 
 /// Executes a claimed checkpoint again on what L1 says now; `Ok` means that every byte is as claimed.
@@ -166,43 +160,25 @@ pub fn reexecute(claimed: CheckpointPayload, inputs: &L1Inputs) -> Result<Propos
     }
     let parent = inputs.parent.archive().root;
     if header.last_archive_root != parent {
-        return Err(AbandonReason::ParentChanged {
-            claimed: header.last_archive_root,
-            found: parent,
-        });
+        return Err(AbandonReason::ParentChanged { claimed: header.last_archive_root, found: parent });
     }
     if claimed.checkpoint != inputs.checkpoint {
-        return Err(AbandonReason::NumberChanged {
-            claimed: claimed.checkpoint,
-            due: inputs.checkpoint,
-        });
+        return Err(AbandonReason::NumberChanged { claimed: claimed.checkpoint, due: inputs.checkpoint });
     }
     if header.gas_fees.fee_per_l2_gas != inputs.fee_per_l2_gas {
-        return Err(AbandonReason::FeeChanged {
-            claimed: header.gas_fees.fee_per_l2_gas,
-            found: inputs.fee_per_l2_gas,
-        });
+        return Err(AbandonReason::FeeChanged { claimed: header.gas_fees.fee_per_l2_gas, found: inputs.fee_per_l2_gas });
     }
     let built = execute(header.slot, header.coinbase, header.fee_recipient, header.gas_fees, inputs)
         .map_err(|error| AbandonReason::Execution(error.to_string()))?;
     if built.header.in_hash != header.in_hash {
-        return Err(AbandonReason::InboxChanged {
-            claimed: header.in_hash,
-            found: built.header.in_hash,
-        });
+        return Err(AbandonReason::InboxChanged { claimed: header.in_hash, found: built.header.in_hash });
     }
     let same_block = built.block_header == claimed.last_block.header && built.archive.root == claimed.last_block.archive;
     if built.header != claimed.header || built.archive.root != claimed.archive || !same_block {
-        return Err(AbandonReason::HeaderDiffers {
-            claimed: header.hash(),
-            found: built.header.hash(),
-        });
+        return Err(AbandonReason::HeaderDiffers { claimed: header.hash(), found: built.header.hash() });
     }
     let blob_input = blob::encode_blob_input(&built.commitments).map_err(|error| AbandonReason::Execution(error.to_string()))?;
-    Ok(Proposal {
-        checkpoint: claimed,
-        blob_input,
-    })
+    Ok(Proposal { checkpoint: claimed, blob_input })
 }
 
 fn execute(
@@ -248,9 +224,7 @@ mod tests {
     }
 
     fn claimed() -> CheckpointPayload {
-        build(Slot::new(9), Address::repeat_byte(1), Fr::from_u64(5), &inputs())
-            .unwrap()
-            .checkpoint
+        build(Slot::new(9), Address::repeat_byte(1), Fr::from_u64(5), &inputs()).unwrap().checkpoint
     }
 
     #[test]
@@ -260,29 +234,14 @@ mod tests {
 
     #[test]
     fn a_changed_fee_gives_the_slot_up() {
-        let changed = L1Inputs {
-            fee_per_l2_gas: 11,
-            ..inputs()
-        };
-        assert_eq!(
-            reexecute(claimed(), &changed),
-            Err(AbandonReason::FeeChanged {
-                claimed: 10_200_000,
-                found: 11
-            })
-        );
+        let changed = L1Inputs { fee_per_l2_gas: 11, ..inputs() };
+        assert_eq!(reexecute(claimed(), &changed), Err(AbandonReason::FeeChanged { claimed: 10_200_000, found: 11 }));
     }
 
     #[test]
     fn a_changed_inbox_gives_the_slot_up() {
-        let changed = L1Inputs {
-            messages: vec![Fr::from_u64(3)],
-            ..inputs()
-        };
-        assert!(matches!(
-            reexecute(claimed(), &changed),
-            Err(AbandonReason::InboxChanged { .. })
-        ));
+        let changed = L1Inputs { messages: vec![Fr::from_u64(3)], ..inputs() };
+        assert!(matches!(reexecute(claimed(), &changed), Err(AbandonReason::InboxChanged { .. })));
     }
 
     #[test]
@@ -297,29 +256,20 @@ mod tests {
                 timestamp: 1,
                 coinbase: Address::ZERO,
                 fee_recipient: Fr::ZERO,
-                gas_fees: GasFees {
-                    fee_per_da_gas: 0,
-                    fee_per_l2_gas: 1,
-                },
+                gas_fees: GasFees { fee_per_da_gas: 0, fee_per_l2_gas: 1 },
                 messages: Vec::new(),
                 previous_out_hashes: Vec::new(),
             })
             .unwrap()
             .state;
         let changed = L1Inputs { parent, ..inputs() };
-        assert!(matches!(
-            reexecute(claimed(), &changed),
-            Err(AbandonReason::ParentChanged { .. })
-        ));
+        assert!(matches!(reexecute(claimed(), &changed), Err(AbandonReason::ParentChanged { .. })));
     }
 
     #[test]
     fn a_claimed_header_that_execution_does_not_give_is_never_sent() {
         let mut forged = claimed();
         forged.header.total_mana_used = Fr::from_u64(1);
-        assert!(matches!(
-            reexecute(forged, &inputs()),
-            Err(AbandonReason::HeaderDiffers { .. })
-        ));
+        assert!(matches!(reexecute(forged, &inputs()), Err(AbandonReason::HeaderDiffers { .. })));
     }
 }

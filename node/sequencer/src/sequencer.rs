@@ -121,16 +121,7 @@ impl Sequencer {
     /// Wires a sequencer; [`Self::run`] starts it.
     pub fn new(log: SigningLog, keystore: Arc<Keystore>, l1: L1, archiver: ArchiverHandle, config: SequencerConfig) -> Self {
         let schedule = l1.schedule();
-        Self {
-            log,
-            keystore,
-            l1,
-            archiver,
-            config,
-            schedule,
-            draft: None,
-            turn: None,
-        }
+        Self { log, keystore, l1, archiver, config, schedule, draft: None, turn: None }
     }
 
     /// Works until `shutdown`. A step that was begun ends by itself: every wait in it has a deadline.
@@ -202,11 +193,7 @@ impl Sequencer {
         if !self.synced(slot) {
             return Err(Retry::NotSynced.into());
         }
-        let turn = Turn {
-            slot,
-            committee: self.l1.committee(slot).await?,
-            proposer: self.l1.proposer(slot).await?,
-        };
+        let turn = Turn { slot, committee: self.l1.committee(slot).await?, proposer: self.l1.proposer(slot).await? };
         self.turn = Some(turn.clone());
         Ok(turn)
     }
@@ -214,10 +201,7 @@ impl Sequencer {
     /// The archiver has read the last L1 block in which the slot before could still land.
     fn synced(&self, slot: Slot) -> bool {
         let view = self.archiver.view().borrow().clone();
-        let read_until = view
-            .synced_at
-            .as_ref()
-            .map(|head| head.timestamp.saturating_add(self.schedule.ethereum_slot_duration));
+        let read_until = view.synced_at.as_ref().map(|head| head.timestamp.saturating_add(self.schedule.ethereum_slot_duration));
         view.fault.is_none() && read_until.is_some_and(|read| read >= self.schedule.slot_start(slot))
     }
 
@@ -232,10 +216,7 @@ impl Sequencer {
             slot_end: Duration::from_secs(self.schedule.slot_duration),
             ours: ours.is_some(),
             build_if_empty: self.config.build_if_empty,
-            claimed: bound(DutyKind::CheckpointProposal)
-                || bound(DutyKind::BlockProposal {
-                    index: BlockIndex::new(0),
-                }),
+            claimed: bound(DutyKind::CheckpointProposal) || bound(DutyKind::BlockProposal { index: BlockIndex::new(0) }),
             bundle_claimed: bound(DutyKind::AttestationsAndSigners),
             tip_slot: view.tip.slot,
             synced: self.synced(slot),
@@ -292,11 +273,7 @@ impl Sequencer {
 
     /// The slot's proposal: the bound one re-executed, else the one whose claim is unknown, else a new one.
     fn proposal(&mut self, slot: Slot, proposer: Address, inputs: &L1Inputs) -> Result<Proposal, Pass> {
-        let duty = Duty {
-            attester: proposer,
-            slot,
-            kind: DutyKind::CheckpointProposal,
-        };
+        let duty = Duty { attester: proposer, slot, kind: DutyKind::CheckpointProposal };
         if let Some(bound) = self.log.bound(&duty) {
             let Some(DutyPayload::Checkpoint(claimed)) = bound.payload else {
                 return Err(Pass::Concluded(SlotOutcome::Left(LeaveReason::Landed)));
@@ -320,27 +297,11 @@ impl Sequencer {
     /// Claims block and checkpoint in one entry, then signs both. Returns the checkpoint's signature.
     async fn claim_proposal(&self, slot: Slot, attester: Address, proposal: &Proposal) -> Result<Signature, Pass> {
         let checkpoint = &proposal.checkpoint;
-        let block = Duty {
-            attester,
-            slot,
-            kind: DutyKind::BlockProposal {
-                index: checkpoint.last_block.index,
-            },
-        };
-        let whole = Duty {
-            attester,
-            slot,
-            kind: DutyKind::CheckpointProposal,
-        };
+        let block = Duty { attester, slot, kind: DutyKind::BlockProposal { index: checkpoint.last_block.index } };
+        let whole = Duty { attester, slot, kind: DutyKind::CheckpointProposal };
         let requests = vec![
-            ClaimRequest {
-                duties: vec![block],
-                payload: DutyPayload::Block(checkpoint.last_block.clone()),
-            },
-            ClaimRequest {
-                duties: vec![whole],
-                payload: DutyPayload::Checkpoint(checkpoint.clone()),
-            },
+            ClaimRequest { duties: vec![block], payload: DutyPayload::Block(checkpoint.last_block.clone()) },
+            ClaimRequest { duties: vec![whole], payload: DutyPayload::Checkpoint(checkpoint.clone()) },
         ];
         let mut grants = self.claim(slot, requests).await?.into_iter();
         failpoint::reach("claim-committed", slot).await;
@@ -363,13 +324,7 @@ impl Sequencer {
         proposer_signature: Signature,
     ) -> Result<Attestations, Pass> {
         let ours = committee.iter().copied().filter(|member| self.keystore.holds(member));
-        let duties: Vec<Duty> = ours
-            .map(|attester| Duty {
-                attester,
-                slot,
-                kind: DutyKind::Attestation,
-            })
-            .collect();
+        let duties: Vec<Duty> = ours.map(|attester| Duty { attester, slot, kind: DutyKind::Attestation }).collect();
         let checkpoint = &proposal.checkpoint;
         let payload = DutyPayload::Attestation(AttestationPayload {
             header: checkpoint.header.clone(),
@@ -401,20 +356,9 @@ impl Sequencer {
             proposal.blob_input.clone(),
         )
         .map_err(|error| Pass::Concluded(error.into()))?;
-        let duty = Duty {
-            attester: proposer,
-            slot,
-            kind: DutyKind::AttestationsAndSigners,
-        };
+        let duty = Duty { attester: proposer, slot, kind: DutyKind::AttestationsAndSigners };
         // The publisher claims it again to sign it: the grant made here is not needed.
-        self.claim(
-            slot,
-            vec![ClaimRequest {
-                duties: vec![duty],
-                payload: DutyPayload::Bundle(bundle),
-            }],
-        )
-        .await?;
+        self.claim(slot, vec![ClaimRequest { duties: vec![duty], payload: DutyPayload::Bundle(bundle) }]).await?;
         Ok(())
     }
 

@@ -14,11 +14,7 @@ pub(crate) struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.faults.len();
-        write!(
-            f,
-            "the configuration has {count} {}",
-            if count == 1 { "fault" } else { "faults" }
-        )?;
+        write!(f, "the configuration has {count} {}", if count == 1 { "fault" } else { "faults" })?;
         self.faults.iter().try_for_each(|fault| write!(f, "\n  - {fault}"))
     }
 }
@@ -54,17 +50,11 @@ pub(crate) struct Expected {
 
 impl Expected {
     pub(crate) fn rule(rule: impl Into<String>) -> Self {
-        Self {
-            rule: rule.into(),
-            remedy: None,
-        }
+        Self { rule: rule.into(), remedy: None }
     }
 
     pub(crate) fn remedy(self, remedy: impl Into<String>) -> Self {
-        Self {
-            remedy: Some(remedy.into()),
-            ..self
-        }
+        Self { remedy: Some(remedy.into()), ..self }
     }
 }
 

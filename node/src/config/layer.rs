@@ -53,32 +53,14 @@ impl Layers {
         let strongest = |setting: &'static Setting| {
             let flag = setting.flag.and_then(|flag| {
                 let text = request.flags.get(setting.key)?.to_owned();
-                Some(Sourced {
-                    text,
-                    origin: Origin::Flag(flag),
-                })
+                Some(Sourced { text, origin: Origin::Flag(flag) })
             });
             let environment = || {
-                let text = environment
-                    .get(setting.env)
-                    .filter(|text| !text.trim().is_empty())?
-                    .trim()
-                    .to_owned();
-                Some(Sourced {
-                    text,
-                    origin: Origin::Environment(setting.env),
-                })
+                let text = environment.get(setting.env).filter(|text| !text.trim().is_empty())?.trim().to_owned();
+                Some(Sourced { text, origin: Origin::Environment(setting.env) })
             };
-            let default = || {
-                Some(Sourced {
-                    text: setting.default?.to_owned(),
-                    origin: Origin::Default,
-                })
-            };
-            let value = flag
-                .or_else(environment)
-                .or_else(|| from_file.get(setting.key).cloned())
-                .or_else(default)?;
+            let default = || Some(Sourced { text: setting.default?.to_owned(), origin: Origin::Default });
+            let value = flag.or_else(environment).or_else(|| from_file.get(setting.key).cloned()).or_else(default)?;
             Some((setting.key, value))
         };
         Self(SETTINGS.iter().filter_map(strongest).collect())
@@ -112,14 +94,8 @@ fn load(path: &Path) -> Result<toml::Table, Fault> {
     let text = fs::read_to_string(path).map_err(failed)?;
     toml::from_str(&text).map_err(|error| {
         // The parser's own text quotes the line, which may hold a secret.
-        let line = error
-            .span()
-            .map_or(0, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-        Fault::plain(format!(
-            "the configuration file {} is not TOML at line {line}: {}",
-            path.display(),
-            error.message()
-        ))
+        let line = error.span().map_or(0, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+        Fault::plain(format!("the configuration file {} is not TOML at line {line}: {}", path.display(), error.message()))
     })
 }
 
@@ -132,32 +108,18 @@ fn flatten(
     faults: &mut Vec<Fault>,
 ) {
     for (name, value) in table {
-        let key = if prefix.is_empty() {
-            name.clone()
-        } else {
-            format!("{prefix}.{name}")
-        };
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         if let (toml::Value::Table(inner), true) = (value, is_section(&key)) {
             flatten(path, &key, inner, values, faults);
             continue;
         }
         let Some(setting) = Setting::of(&key) else {
-            faults.push(Fault::plain(format!(
-                "{}: {key} is not a setting{}",
-                path.display(),
-                suggestion(&key)
-            )));
+            faults.push(Fault::plain(format!("{}: {key} is not a setting{}", path.display(), suggestion(&key))));
             continue;
         };
         match as_text(value) {
             Some(text) => {
-                values.insert(
-                    setting.key,
-                    Sourced {
-                        text,
-                        origin: Origin::File(path.display().to_string()),
-                    },
-                );
+                values.insert(setting.key, Sourced { text, origin: Origin::File(path.display().to_string()) });
             }
             None => faults.push(Fault::plain(format!(
                 "{}: {key} is a {}, expected a string, a whole number, a boolean or an array of strings",
@@ -169,9 +131,7 @@ fn flatten(
 }
 
 fn is_section(key: &str) -> bool {
-    SETTINGS
-        .iter()
-        .any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    SETTINGS.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn as_text(value: &toml::Value) -> Option<String> {
@@ -190,8 +150,6 @@ fn as_text(value: &toml::Value) -> Option<String> {
 /// A hint for a key that has the right last word under the wrong section, or is an environment name.
 fn suggestion(key: &str) -> String {
     let last = key.rsplit('.').next().unwrap_or(key);
-    let near = SETTINGS
-        .iter()
-        .find(|setting| setting.key.rsplit('.').next() == Some(last) || setting.env == last);
+    let near = SETTINGS.iter().find(|setting| setting.key.rsplit('.').next() == Some(last) || setting.env == last);
     near.map(|setting| format!(": write {}", setting.key)).unwrap_or_default()
 }

@@ -59,10 +59,7 @@ pub(crate) fn parse(text: &str) -> Result<LogFilter, Expected> {
             directives.extend(targets.iter().map(|target| format!("{target}={word}")));
         }
     }
-    Ok(LogFilter {
-        directives: directives.join(","),
-        unknown_modules,
-    })
+    Ok(LogFilter { directives: directives.join(","), unknown_modules })
 }
 
 /// Eight official levels on six of `tracing`.
@@ -80,10 +77,7 @@ fn level(word: &str) -> Option<&'static str> {
 
 /// Targets of a module; a Rust path of ours stands for itself. `None`: not a module name at all.
 fn targets(module: &str) -> Option<Vec<String>> {
-    if !module
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_-:".contains(&byte))
-    {
+    if !module.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-:".contains(&byte)) {
         return None;
     }
     if module.starts_with("ollin") || LIBRARIES.contains(&module) {
@@ -92,9 +86,5 @@ fn targets(module: &str) -> Option<Vec<String>> {
     // The official node matches `sequencer` and `sequencer:publisher` alike; the part before the colon names the module.
     let head = module.split(':').next().unwrap_or(module);
     let known = MODULES.iter().find(|(name, _)| *name == head);
-    Some(
-        known
-            .map(|(_, targets)| targets.iter().map(|&target| target.to_owned()).collect())
-            .unwrap_or_default(),
-    )
+    Some(known.map(|(_, targets)| targets.iter().map(|&target| target.to_owned()).collect()).unwrap_or_default())
 }

@@ -3,16 +3,8 @@
 use super::fault::Expected;
 
 /// Source: npm @aztec/foundation 4.1.2, `src/config/network_name.ts`.
-const OFFICIAL: [&str; 8] = [
-    "local",
-    "testnet",
-    "alpha-testnet",
-    "mainnet",
-    "devnet",
-    "staging-ignition",
-    "staging-public",
-    "next-net",
-];
+const OFFICIAL: [&str; 8] =
+    ["local", "testnet", "alpha-testnet", "mainnet", "devnet", "staging-ignition", "staging-public", "next-net"];
 
 /// Accepts `local` only: nobody may stake on a node that cannot yet execute transactions.
 pub(crate) fn parse(text: &str) -> Result<(), Expected> {

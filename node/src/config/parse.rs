@@ -15,11 +15,7 @@ const URLS_MAX: usize = 16;
 /// A path; not empty.
 pub(crate) fn path(text: &str) -> Result<PathBuf, Expected> {
     let is_placeholder = text.starts_with('[') && text.ends_with(']');
-    if text.is_empty() || is_placeholder {
-        Err(Expected::rule("a path"))
-    } else {
-        Ok(PathBuf::from(text))
-    }
+    if text.is_empty() || is_placeholder { Err(Expected::rule("a path")) } else { Ok(PathBuf::from(text)) }
 }
 
 /// The folder of failpoints, in a build that has them.
@@ -62,10 +58,7 @@ pub(crate) fn seconds(min: u64, max: u64) -> impl Fn(&str) -> Result<Duration, E
 
 /// A TCP or UDP port.
 pub(crate) fn port(text: &str) -> Result<u16, Expected> {
-    text.parse()
-        .ok()
-        .filter(|port| *port != 0)
-        .ok_or_else(|| Expected::rule("a port from 1 to 65535"))
+    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| Expected::rule("a port from 1 to 65535"))
 }
 
 /// An IP address.
@@ -85,10 +78,7 @@ pub(crate) fn external_ip(text: &str) -> Result<IpAddr, Expected> {
 /// `ip:port`.
 pub(crate) fn socket(text: &str) -> Result<SocketAddr, Expected> {
     let address: Result<SocketAddr, _> = text.parse();
-    address
-        .ok()
-        .filter(|address| address.port() != 0)
-        .ok_or_else(|| Expected::rule("an address and port such as 0.0.0.0:7000"))
+    address.ok().filter(|address| address.port() != 0).ok_or_else(|| Expected::rule("an address and port such as 0.0.0.0:7000"))
 }
 
 /// An L1 address; a mixed-case one must carry its EIP-55 checksum.
@@ -107,12 +97,7 @@ pub(crate) fn address(text: &str) -> Result<Address, Expected> {
 /// A comma list of `http` or `https` URLs.
 pub(crate) fn urls(text: &str) -> Result<Vec<Url>, Expected> {
     let rule = || Expected::rule("http or https URLs, separated by commas");
-    let urls: Option<Vec<Url>> = text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(http_url)
-        .collect();
+    let urls: Option<Vec<Url>> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(http_url).collect();
     let urls = urls.ok_or_else(rule)?;
     let has_twin = urls.iter().enumerate().any(|(index, url)| urls[..index].contains(url));
     match urls.len() {
@@ -126,18 +111,14 @@ pub(crate) fn urls(text: &str) -> Result<Vec<Url>, Expected> {
 }
 
 fn http_url(text: &str) -> Option<Url> {
-    Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// A rollup version; `canonical` follows the registry.
 pub(crate) fn rollup_version(text: &str) -> Result<Option<u64>, Expected> {
     match text {
         "canonical" => Ok(None),
-        _ => number(0, u64::MAX)(text)
-            .map(Some)
-            .map_err(|_| Expected::rule("a whole number or `canonical`")),
+        _ => number(0, u64::MAX)(text).map(Some).map_err(|_| Expected::rule("a whole number or `canonical`")),
     }
 }
 

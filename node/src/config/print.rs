@@ -17,10 +17,7 @@ pub(crate) fn render(layers: &Layers) -> String {
             append(&mut text, format_args!("\n[{section}]\n"));
         }
         match layers.get(setting.key) {
-            Some(value) => append(
-                &mut text,
-                format_args!("{name} = {} # {}\n", literal(setting, value), value.origin),
-            ),
+            Some(value) => append(&mut text, format_args!("{name} = {} # {}\n", literal(setting, value), value.origin)),
             None => append(&mut text, format_args!("# {name} is not set ({})\n", setting.env)),
         }
     }

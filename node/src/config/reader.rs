@@ -24,8 +24,7 @@ impl<'a> Reader<'a> {
                 None => format!("{} or {key} in the file", setting.env),
             });
             let names = names.unwrap_or_else(|| key.to_owned());
-            self.faults
-                .push(Fault::plain(format!("{key} is not set, expected a value: set {names}")));
+            self.faults.push(Fault::plain(format!("{key} is not set, expected a value: set {names}")));
             return None;
         }
         self.optional(key, parse)
@@ -56,8 +55,7 @@ impl<'a> Reader<'a> {
     /// Reports a value that is well formed but breaks a rule between settings.
     pub(crate) fn refuse(&mut self, key: &str, expected: Expected) {
         let Some(value) = self.layers.get(key) else {
-            self.faults
-                .push(Fault::plain(format!("{key} is not set, expected {expected}")));
+            self.faults.push(Fault::plain(format!("{key} is not set, expected {expected}")));
             return;
         };
         let is_placeholder = value.text.starts_with('[') && value.text.ends_with(']');

@@ -37,10 +37,7 @@ impl LogConfig {
         let filter = filter?;
         let unknown = filter.unknown_modules.iter();
         notes.extend(unknown.map(|module| format!("LOG_LEVEL names {module}, which no part of this version bears")));
-        Some(Self {
-            directives: filter.directives,
-            json: json?,
-        })
+        Some(Self { directives: filter.directives, json: json? })
     }
 }
 
@@ -75,22 +72,14 @@ impl RpcConfig {
         let admin_key = match (disabled?, hash) {
             (true, _) => AdminKeySource::Disabled,
             (false, Some(hash)) => AdminKeySource::Given(hash),
-            (false, None) => AdminKeySource::Stored {
-                data_directory: data_directory?.to_owned(),
-                reset: reset?,
-            },
+            (false, None) => AdminKeySource::Stored { data_directory: data_directory?.to_owned(), reset: reset? },
         };
         let limits = Limits {
             batch_size: usize::try_from(batch_size?).unwrap_or(usize::MAX),
             body_bytes: body_bytes?,
             ..Limits::default()
         };
-        Some(Self {
-            public: SocketAddr::new(ip?, port?),
-            admin: SocketAddr::new(ip?, admin_port?),
-            admin_key,
-            limits,
-        })
+        Some(Self { public: SocketAddr::new(ip?, port?), admin: SocketAddr::new(ip?, admin_port?), admin_key, limits })
     }
 }
 
@@ -122,10 +111,7 @@ impl L1Config {
         let blob_file_store_urls = reader.optional("l1.blob_file_store_urls", parse::urls);
         if !reader.is_set("l1.consensus_urls") && !reader.is_set("l1.blob_file_store_urls") {
             let remedy = "set L1_CONSENSUS_HOST_URLS or BLOB_FILE_STORE_URLS, checkpoints cannot be read without their blobs";
-            reader.refuse(
-                "l1.consensus_urls",
-                Expected::rule("at least one source of blobs").remedy(remedy),
-            );
+            reader.refuse("l1.consensus_urls", Expected::rule("at least one source of blobs").remedy(remedy));
         }
         let request_timeout = reader.required("l1.request_timeout_ms", parse::milliseconds(100, 60_000));
         let chain_id = reader.required("l1.chain_id", parse::number(1, u64::MAX));
@@ -238,14 +224,8 @@ impl P2pConfig {
     pub(super) fn read(reader: &mut Reader<'_>, notes: &mut Vec<String>) -> Option<Self> {
         let ip = reader.optional("p2p.ip", parse::external_ip);
         let port = reader.optional("p2p.port", parse::port);
-        let set = [
-            ("P2P_IP", ip.map(|ip| ip.to_string())),
-            ("P2P_PORT", port.map(|port| port.to_string())),
-        ];
-        let set: Vec<_> = set
-            .into_iter()
-            .filter_map(|(name, value)| value.map(|value| format!("{name} {value}")))
-            .collect();
+        let set = [("P2P_IP", ip.map(|ip| ip.to_string())), ("P2P_PORT", port.map(|port| port.to_string()))];
+        let set: Vec<_> = set.into_iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
         if !set.is_empty() {
             notes.push(format!("{}: checked, not yet in use ({})", set.join(", "), Self::REASON));
         }

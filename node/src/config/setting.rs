@@ -45,59 +45,32 @@ pub(crate) enum Secrecy {
 }
 
 const fn text(key: &'static str, env: &'static str, help: &'static str) -> Setting {
-    Setting {
-        key,
-        env,
-        flag: None,
-        form: Form::Text,
-        secrecy: Secrecy::Open,
-        default: None,
-        help,
-    }
+    Setting { key, env, flag: None, form: Form::Text, secrecy: Secrecy::Open, default: None, help }
 }
 
 impl Setting {
     const fn flag(self, flag: &'static str) -> Self {
-        Self {
-            flag: Some(flag),
-            ..self
-        }
+        Self { flag: Some(flag), ..self }
     }
 
     const fn default(self, default: &'static str) -> Self {
-        Self {
-            default: Some(default),
-            ..self
-        }
+        Self { default: Some(default), ..self }
     }
 
     const fn number(self) -> Self {
-        Self {
-            form: Form::Number,
-            ..self
-        }
+        Self { form: Form::Number, ..self }
     }
 
     const fn switch(self) -> Self {
-        Self {
-            form: Form::Switch,
-            ..self
-        }
+        Self { form: Form::Switch, ..self }
     }
 
     const fn urls(self) -> Self {
-        Self {
-            form: Form::List,
-            secrecy: Secrecy::Urls,
-            ..self
-        }
+        Self { form: Form::List, secrecy: Secrecy::Urls, ..self }
     }
 
     const fn hidden(self) -> Self {
-        Self {
-            secrecy: Secrecy::Hidden,
-            ..self
-        }
+        Self { secrecy: Secrecy::Hidden, ..self }
     }
 
     /// The row of that key.
@@ -108,169 +81,66 @@ impl Setting {
 
 /// All settings, in the order in which they are printed and their faults reported.
 pub(crate) static SETTINGS: &[Setting] = &[
-    text("network", "NETWORK", "Network to join; only `local` for now")
-        .flag("network")
-        .default("local"),
+    text("network", "NETWORK", "Network to join; only `local` for now").flag("network").default("local"),
     text("data_directory", "DATA_DIRECTORY", "Where this replica keeps its stores").flag("data-directory"),
-    text(
-        "outlet_record",
-        "OLLIN_OUTLET_RECORD",
-        "Append a line for everything that leaves under the cluster's name",
-    ),
-    text(
-        "failpoints",
-        "OLLIN_FAILPOINTS",
-        "Folder of armed failpoints; only in a test build",
-    ),
-    text(
-        "keystore.path",
-        "KEY_STORE_DIRECTORY",
-        "Keystore file, or directory of keystore files",
-    )
-    .flag("key-store-directory"),
-    text(
-        "log.level",
-        "LOG_LEVEL",
-        "Default level, then filters: info;debug:sequencer,archiver",
-    )
-    .default("info"),
-    text("log.json", "LOG_JSON", "Log one JSON object a line")
-        .switch()
-        .default("false"),
-    text(
-        "rpc.listen_address",
-        "OLLIN_LISTEN_ADDRESS",
-        "Address on which both HTTP ports listen",
-    )
-    .default("0.0.0.0"),
-    text("rpc.port", "AZTEC_PORT", "Public HTTP port")
-        .number()
-        .flag("port")
-        .default("8080"),
-    text("rpc.admin_port", "AZTEC_ADMIN_PORT", "Admin HTTP port")
-        .number()
-        .flag("admin-port")
-        .default("8880"),
+    text("outlet_record", "OLLIN_OUTLET_RECORD", "Append a line for everything that leaves under the cluster's name"),
+    text("failpoints", "OLLIN_FAILPOINTS", "Folder of armed failpoints; only in a test build"),
+    text("keystore.path", "KEY_STORE_DIRECTORY", "Keystore file, or directory of keystore files").flag("key-store-directory"),
+    text("log.level", "LOG_LEVEL", "Default level, then filters: info;debug:sequencer,archiver").default("info"),
+    text("log.json", "LOG_JSON", "Log one JSON object a line").switch().default("false"),
+    text("rpc.listen_address", "OLLIN_LISTEN_ADDRESS", "Address on which both HTTP ports listen").default("0.0.0.0"),
+    text("rpc.port", "AZTEC_PORT", "Public HTTP port").number().flag("port").default("8080"),
+    text("rpc.admin_port", "AZTEC_ADMIN_PORT", "Admin HTTP port").number().flag("admin-port").default("8880"),
     text("rpc.max_batch_size", "RPC_MAX_BATCH_SIZE", "Requests in one JSON-RPC batch")
         .number()
         .flag("rpcMaxBatchSize")
         .default("100"),
-    text("rpc.max_body_size", "RPC_MAX_BODY_SIZE", "Size of one request body")
-        .flag("rpcMaxBodySize")
-        .default("1mb"),
-    text(
-        "rpc.admin_api_key_hash",
-        "AZTEC_ADMIN_API_KEY_HASH",
-        "SHA-256 of the admin key, 64 lower-case hex digits",
-    )
-    .hidden()
-    .flag("admin-api-key-hash"),
-    text(
-        "rpc.disable_admin_api_key",
-        "AZTEC_DISABLE_ADMIN_API_KEY",
-        "Serve the admin port without a key",
-    )
-    .switch()
-    .flag("disable-admin-api-key")
-    .default("false"),
-    text(
-        "rpc.reset_admin_api_key",
-        "AZTEC_RESET_ADMIN_API_KEY",
-        "Make a new admin key at this start",
-    )
-    .switch()
-    .flag("reset-admin-api-key")
-    .default("false"),
-    text("l1.rpc_urls", "ETHEREUM_HOSTS", "L1 execution endpoints, in order of use")
+    text("rpc.max_body_size", "RPC_MAX_BODY_SIZE", "Size of one request body").flag("rpcMaxBodySize").default("1mb"),
+    text("rpc.admin_api_key_hash", "AZTEC_ADMIN_API_KEY_HASH", "SHA-256 of the admin key, 64 lower-case hex digits")
+        .hidden()
+        .flag("admin-api-key-hash"),
+    text("rpc.disable_admin_api_key", "AZTEC_DISABLE_ADMIN_API_KEY", "Serve the admin port without a key")
+        .switch()
+        .flag("disable-admin-api-key")
+        .default("false"),
+    text("rpc.reset_admin_api_key", "AZTEC_RESET_ADMIN_API_KEY", "Make a new admin key at this start")
+        .switch()
+        .flag("reset-admin-api-key")
+        .default("false"),
+    text("l1.rpc_urls", "ETHEREUM_HOSTS", "L1 execution endpoints, in order of use").urls().flag("l1-rpc-urls"),
+    text("l1.consensus_urls", "L1_CONSENSUS_HOST_URLS", "L1 consensus endpoints, in order of use")
         .urls()
-        .flag("l1-rpc-urls"),
-    text(
-        "l1.consensus_urls",
-        "L1_CONSENSUS_HOST_URLS",
-        "L1 consensus endpoints, in order of use",
-    )
-    .urls()
-    .flag("l1-consensus-host-urls"),
-    text(
-        "l1.blob_file_store_urls",
-        "BLOB_FILE_STORE_URLS",
-        "HTTP stores of blobs, in order of use",
-    )
-    .urls(),
-    text(
-        "l1.request_timeout_ms",
-        "OLLIN_L1_REQUEST_TIMEOUT_MS",
-        "Time one L1 endpoint has to answer",
-    )
-    .number()
-    .default("4000"),
-    text("l1.chain_id", "L1_CHAIN_ID", "Chain id of L1")
-        .number()
-        .flag("l1-chain-id")
-        .default("31337"),
+        .flag("l1-consensus-host-urls"),
+    text("l1.blob_file_store_urls", "BLOB_FILE_STORE_URLS", "HTTP stores of blobs, in order of use").urls(),
+    text("l1.request_timeout_ms", "OLLIN_L1_REQUEST_TIMEOUT_MS", "Time one L1 endpoint has to answer").number().default("4000"),
+    text("l1.chain_id", "L1_CHAIN_ID", "Chain id of L1").number().flag("l1-chain-id").default("31337"),
     text("l1.registry_address", "REGISTRY_CONTRACT_ADDRESS", "Registry contract on L1").flag("registry-address"),
-    text(
-        "l1.rollup_version",
-        "ROLLUP_VERSION",
-        "Rollup version; `canonical` follows the registry",
-    )
-    .flag("rollup-version")
-    .default("canonical"),
-    text("l1.slot_duration_s", "ETHEREUM_SLOT_DURATION", "Seconds between L1 blocks")
+    text("l1.rollup_version", "ROLLUP_VERSION", "Rollup version; `canonical` follows the registry")
+        .flag("rollup-version")
+        .default("canonical"),
+    text("l1.slot_duration_s", "ETHEREUM_SLOT_DURATION", "Seconds between L1 blocks").number().default("12"),
+    text("sequencer.build_checkpoint_if_empty", "SEQ_BUILD_CHECKPOINT_IF_EMPTY", "Make a checkpoint without transactions")
+        .switch()
+        .flag("sequencer.buildCheckpointIfEmpty")
+        .default("true"),
+    text("sequencer.min_txs_per_block", "SEQ_MIN_TX_PER_BLOCK", "Transactions that a block needs")
         .number()
-        .default("12"),
-    text(
-        "sequencer.build_checkpoint_if_empty",
-        "SEQ_BUILD_CHECKPOINT_IF_EMPTY",
-        "Make a checkpoint without transactions",
-    )
-    .switch()
-    .flag("sequencer.buildCheckpointIfEmpty")
-    .default("true"),
-    text(
-        "sequencer.min_txs_per_block",
-        "SEQ_MIN_TX_PER_BLOCK",
-        "Transactions that a block needs",
-    )
-    .number()
-    .flag("sequencer.minTxsPerBlock")
-    .default("1"),
-    text(
-        "sequencer.l1_publishing_time_s",
-        "SEQ_L1_PUBLISHING_TIME_ALLOWANCE_IN_SLOT",
-        "Seconds of a slot kept for L1 inclusion",
-    )
-    .number()
-    .flag("sequencer.l1PublishingTime"),
-    text(
-        "sequencer.attestation_propagation_time_s",
-        "SEQ_ATTESTATION_PROPAGATION_TIME",
-        "Seconds one message takes to peers",
-    )
-    .number()
-    .flag("sequencer.attestationPropagationTime")
-    .default("2"),
-    text("cluster.replica_id", "OLLIN_REPLICA_ID", "This replica's id in cluster.json")
+        .flag("sequencer.minTxsPerBlock")
+        .default("1"),
+    text("sequencer.l1_publishing_time_s", "SEQ_L1_PUBLISHING_TIME_ALLOWANCE_IN_SLOT", "Seconds of a slot kept for L1 inclusion")
         .number()
-        .flag("replica-id"),
-    text(
-        "cluster.directory",
-        "OLLIN_CLUSTER_DIRECTORY",
-        "Holds cluster.json, ca.pem, cert.pem and key.pem",
-    )
-    .flag("cluster-directory"),
-    text(
-        "cluster.listen",
-        "OLLIN_CLUSTER_LISTEN",
-        "Where other replicas connect; default 0.0.0.0 and the port in cluster.json",
-    ),
-    text(
-        "cluster.heartbeat_interval_ms",
-        "OLLIN_HEARTBEAT_INTERVAL_MS",
-        "Time between a leader's heartbeats",
-    )
-    .number()
-    .default("50"),
+        .flag("sequencer.l1PublishingTime"),
+    text("sequencer.attestation_propagation_time_s", "SEQ_ATTESTATION_PROPAGATION_TIME", "Seconds one message takes to peers")
+        .number()
+        .flag("sequencer.attestationPropagationTime")
+        .default("2"),
+    text("cluster.replica_id", "OLLIN_REPLICA_ID", "This replica's id in cluster.json").number().flag("replica-id"),
+    text("cluster.directory", "OLLIN_CLUSTER_DIRECTORY", "Holds cluster.json, ca.pem, cert.pem and key.pem")
+        .flag("cluster-directory"),
+    text("cluster.listen", "OLLIN_CLUSTER_LISTEN", "Where other replicas connect; default 0.0.0.0 and the port in cluster.json"),
+    text("cluster.heartbeat_interval_ms", "OLLIN_HEARTBEAT_INTERVAL_MS", "Time between a leader's heartbeats")
+        .number()
+        .default("50"),
     text(
         "cluster.election_timeout_ms",
         "OLLIN_ELECTION_TIMEOUT_MS",
@@ -278,17 +148,9 @@ pub(crate) static SETTINGS: &[Setting] = &[
     )
     .number()
     .default("150"),
-    text(
-        "cluster.snapshot_every",
-        "OLLIN_SNAPSHOT_EVERY",
-        "Log entries between snapshots",
-    )
-    .number()
-    .default("5000"),
+    text("cluster.snapshot_every", "OLLIN_SNAPSHOT_EVERY", "Log entries between snapshots").number().default("5000"),
     text("p2p.ip", "P2P_IP", "External address; checked, not yet in use").flag("p2p.p2pIp"),
-    text("p2p.port", "P2P_PORT", "Peer-to-peer port; checked, not yet in use")
-        .number()
-        .flag("p2p.p2pPort"),
+    text("p2p.port", "P2P_PORT", "Peer-to-peer port; checked, not yet in use").number().flag("p2p.p2pPort"),
 ];
 
 /// Settings given as flags, by key.
@@ -313,16 +175,10 @@ impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
         let flagged = SETTINGS.iter().filter_map(|setting| setting.flag.map(|flag| (setting, flag)));
         flagged.fold(command, |command, (setting, flag)| {
-            let arg = Arg::new(setting.key)
-                .long(flag)
-                .help(format!("{} [env: {}]", setting.help, setting.env));
+            let arg = Arg::new(setting.key).long(flag).help(format!("{} [env: {}]", setting.help, setting.env));
             command.arg(match setting.form {
                 // `--flag` alone means true, as in the official command line.
-                Form::Switch => arg
-                    .num_args(0..=1)
-                    .require_equals(true)
-                    .default_missing_value("true")
-                    .value_name("BOOL"),
+                Form::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL"),
                 Form::Text | Form::Number | Form::List => arg.action(ArgAction::Set).value_name("VALUE"),
             })
         })

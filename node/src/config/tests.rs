@@ -18,10 +18,7 @@ fn guide() -> Environment {
         ("DATA_DIRECTORY", "./data"),
         ("KEY_STORE_DIRECTORY", "./keys"),
         ("LOG_LEVEL", "info"),
-        (
-            "ETHEREUM_HOSTS",
-            "http://127.0.0.1:8545,https://user:secret@rpc.example/v3/SECRETKEY",
-        ),
+        ("ETHEREUM_HOSTS", "http://127.0.0.1:8545,https://user:secret@rpc.example/v3/SECRETKEY"),
         ("L1_CONSENSUS_HOST_URLS", "http://127.0.0.1:5052"),
         ("P2P_IP", "203.0.113.7"),
         ("P2P_PORT", "40400"),
@@ -35,14 +32,7 @@ fn guide() -> Environment {
 }
 
 fn request() -> StartRequest {
-    StartRequest {
-        modules: Modules {
-            node: true,
-            archiver: true,
-            sequencer: true,
-        },
-        ..StartRequest::default()
-    }
+    StartRequest { modules: Modules { node: true, archiver: true, sequencer: true }, ..StartRequest::default() }
 }
 
 fn with(changes: &[(&str, &str)]) -> Environment {
@@ -71,35 +61,16 @@ fn the_guides_environment_works_as_it_is() {
     let config = NodeConfig::load(&request(), &guide()).unwrap();
     assert_eq!(config.rpc.public, "0.0.0.0:8080".parse().unwrap());
     assert_eq!(config.rpc.admin, "0.0.0.0:8880".parse().unwrap());
-    assert_eq!(
-        config.rpc.admin_key,
-        AdminKeySource::Stored {
-            data_directory: "./data".into(),
-            reset: false
-        }
-    );
+    assert_eq!(config.rpc.admin_key, AdminKeySource::Stored { data_directory: "./data".into(), reset: false });
     assert_eq!(config.rpc.limits, ollin_rpc::Limits::default());
-    assert_eq!(
-        (config.l1.rpc_urls.len(), config.l1.chain_id, config.l1.slot_duration_s),
-        (2, 31337, 12)
-    );
+    assert_eq!((config.l1.rpc_urls.len(), config.l1.chain_id, config.l1.slot_duration_s), (2, 31337, 12));
     assert_eq!(config.l1.registry, REGISTRY.parse::<Address>().unwrap());
     assert_eq!(config.l1.rollup_version, None);
     assert_eq!(config.cluster.replica, ReplicaId::new(2));
     assert_eq!(config.cluster.election_timeout_max, Duration::from_millis(300));
     assert!(config.sequencer.build_checkpoint_if_empty);
-    assert_eq!(
-        config.sequencer.l1_publishing_time,
-        Duration::from_secs(1),
-        "1 s on the development chain"
-    );
-    assert_eq!(
-        config.p2p,
-        P2pConfig {
-            ip: Some("203.0.113.7".parse().unwrap()),
-            port: Some(40400)
-        }
-    );
+    assert_eq!(config.sequencer.l1_publishing_time, Duration::from_secs(1), "1 s on the development chain");
+    assert_eq!(config.p2p, P2pConfig { ip: Some("203.0.113.7".parse().unwrap()), port: Some(40400) });
     let p2p_notes: Vec<_> = config.notes.iter().filter(|note| note.contains("P2P")).collect();
     assert_eq!(p2p_notes.len(), 1, "said once: {p2p_notes:?}");
     assert!(p2p_notes[0].contains("checked, not yet in use"));
@@ -125,14 +96,7 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     environment.insert("OLLIN_CONFIG".into(), file.display().to_string());
     let flags = [("rpc.port", "5555".to_owned())].into_iter().collect();
     let config = NodeConfig::load(&StartRequest { flags, ..request() }, &environment).unwrap();
-    assert_eq!(
-        (
-            config.rpc.public.port(),
-            config.rpc.admin.port(),
-            config.rpc.limits.batch_size
-        ),
-        (5555, 3333, 7)
-    );
+    assert_eq!((config.rpc.public.port(), config.rpc.admin.port(), config.rpc.limits.batch_size), (5555, 3333, 7));
     assert_eq!(config.l1.rpc_urls.len(), 2);
     assert_eq!(config.rpc.limits.body_bytes, 1 << 20);
     fs::remove_dir_all(directory).unwrap();
@@ -142,10 +106,7 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
 fn all_faults_are_reported_at_once_with_key_value_and_rule() {
     let found = faults(&with(&[
         ("AZTEC_PORT", "70000"),
-        (
-            "ETHEREUM_HOSTS",
-            "[your L1 execution endpoint, or a comma separated list if you have multiple]",
-        ),
+        ("ETHEREUM_HOSTS", "[your L1 execution endpoint, or a comma separated list if you have multiple]"),
         ("P2P_IP", "[your external IP address]"),
         ("OLLIN_ELECTION_TIMEOUT_MS", "120"),
         ("REGISTRY_CONTRACT_ADDRESS", "0x5FbDB2315678afecb367f032d93F642f64180aa4"),
@@ -167,10 +128,7 @@ fn all_faults_are_reported_at_once_with_key_value_and_rule() {
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for start in expected {
-        assert!(
-            found.iter().any(|fault| fault.starts_with(start)),
-            "{start}\n not in {found:#?}"
-        );
+        assert!(found.iter().any(|fault| fault.starts_with(start)), "{start}\n not in {found:#?}");
     }
 }
 
@@ -178,10 +136,7 @@ fn all_faults_are_reported_at_once_with_key_value_and_rule() {
 fn other_networks_are_refused_by_name() {
     for name in ["testnet", "mainnet", "devnet", "alpha-testnet", "staging-public"] {
         let fault = only_fault(&[("NETWORK", name)]);
-        assert!(
-            fault.ends_with(&format!("cannot yet execute transactions on {name}")),
-            "{fault}"
-        );
+        assert!(fault.ends_with(&format!("cannot yet execute transactions on {name}")), "{fault}");
     }
     assert!(only_fault(&[("NETWORK", "moon")]).ends_with("Unknown network: moon"));
 }
@@ -189,11 +144,7 @@ fn other_networks_are_refused_by_name() {
 #[test]
 fn missing_modules_are_answered_as_the_official_command_line_does() {
     let message = |node, archiver, sequencer| {
-        let modules = Modules {
-            node,
-            archiver,
-            sequencer,
-        };
+        let modules = Modules { node, archiver, sequencer };
         let refused = NodeConfig::load(&StartRequest { modules, ..request() }, &guide()).unwrap_err();
         assert_eq!(refused.faults.len(), 1);
         refused.faults[0].to_string()
@@ -208,15 +159,8 @@ fn missing_modules_are_answered_as_the_official_command_line_does() {
 fn a_key_that_no_setting_bears_is_a_fault_with_a_hint() {
     let directory = tempfile_directory("unknown");
     let file = directory.join("ollin.toml");
-    fs::write(
-        &file,
-        "prot = 1\nport = 1\n[rpc]\nAZTEC_PORT = 1\nmax_batch_size = 1.5\n[rcp]\nport = 1\n",
-    )
-    .unwrap();
-    let request = StartRequest {
-        file: Some(file),
-        ..request()
-    };
+    fs::write(&file, "prot = 1\nport = 1\n[rpc]\nAZTEC_PORT = 1\nmax_batch_size = 1.5\n[rcp]\nport = 1\n").unwrap();
+    let request = StartRequest { file: Some(file), ..request() };
     let refused = NodeConfig::load(&request, &guide()).unwrap_err().to_string();
     for part in [
         "prot is not a setting\n",
@@ -235,23 +179,12 @@ fn a_file_that_is_missing_or_not_toml_is_a_fault_that_quotes_nothing() {
     let directory = tempfile_directory("syntax");
     let file = directory.join("ollin.toml");
     let refused = |file: &std::path::Path| {
-        NodeConfig::load(
-            &StartRequest {
-                file: Some(file.to_owned()),
-                ..request()
-            },
-            &guide(),
-        )
-        .unwrap_err()
-        .to_string()
+        NodeConfig::load(&StartRequest { file: Some(file.to_owned()), ..request() }, &guide()).unwrap_err().to_string()
     };
     assert!(refused(&file).contains("cannot be read"));
     fs::write(&file, "[rpc]\nadmin_api_key_hash = SECRET\n").unwrap();
     let message = refused(&file);
-    assert!(
-        message.contains("is not TOML at line 2") && !message.contains("SECRET"),
-        "{message}"
-    );
+    assert!(message.contains("is not TOML at line 2") && !message.contains("SECRET"), "{message}");
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -302,10 +235,7 @@ fn what_would_be_ignored_is_said_and_what_contradicts_is_refused() {
     ] {
         assert!(notes.contains(part), "{part} not in {notes}");
     }
-    assert!(
-        !notes.contains("0xkey") && !notes.contains("PATH") && !notes.contains("VALIDATOR_DISABLED"),
-        "{notes}"
-    );
+    assert!(!notes.contains("0xkey") && !notes.contains("PATH") && !notes.contains("VALIDATOR_DISABLED"), "{notes}");
     assert!(only_fault(&[("VALIDATOR_HA_SIGNING_ENABLED", "true")]).contains("the cluster's signing log takes its place"));
 }
 
@@ -325,14 +255,8 @@ fn log_levels_become_filters_that_the_subscriber_takes() {
             "verbose;trace:archiver",
             "debug,h2=info,hyper=info,hyper_util=info,openraft=info,reqwest=info,rustls=info,tower=info,ollin_archiver=trace",
         ),
-        (
-            "info;debug:sequencer,archiver",
-            "info,ollin_sequencer=debug,ollin_archiver=debug",
-        ),
-        (
-            "warn;debug:sequencer:publisher;error:raft",
-            "warn,ollin_sequencer=debug,openraft=error",
-        ),
+        ("info;debug:sequencer,archiver", "info,ollin_sequencer=debug,ollin_archiver=debug"),
+        ("warn;debug:sequencer:publisher;error:raft", "warn,ollin_sequencer=debug,openraft=error"),
         ("info;debug:ollin_consensus::store", "info,ollin_consensus::store=debug"),
     ];
     for (level, directives) in cases {
@@ -343,10 +267,7 @@ fn log_levels_become_filters_that_the_subscriber_takes() {
     let config = NodeConfig::load(&request(), &with(&[("LOG_LEVEL", "info;debug:p2p")])).unwrap();
     assert!(config.notes.iter().any(|note| note.contains("LOG_LEVEL names p2p")));
     for wrong in ["loud", "info;debug", "info;loud:archiver", "info;debug:a=b", ";"] {
-        assert!(
-            only_fault(&[("LOG_LEVEL", wrong)]).starts_with("log.level (LOG_LEVEL) is "),
-            "{wrong}"
-        );
+        assert!(only_fault(&[("LOG_LEVEL", wrong)]).starts_with("log.level (LOG_LEVEL) is "), "{wrong}");
     }
 }
 
@@ -354,12 +275,7 @@ fn log_levels_become_filters_that_the_subscriber_takes() {
 fn no_two_settings_share_a_key_a_name_or_a_flag() {
     for (index, setting) in SETTINGS.iter().enumerate() {
         for other in &SETTINGS[..index] {
-            assert!(
-                setting.key != other.key && setting.env != other.env,
-                "{} {}",
-                setting.key,
-                other.key
-            );
+            assert!(setting.key != other.key && setting.env != other.env, "{} {}", setting.key, other.key);
             assert!(setting.flag.is_none() || setting.flag != other.flag, "{}", setting.key);
         }
     }
@@ -372,28 +288,10 @@ fn the_guides_command_line_is_understood() {
         #[command(flatten)]
         flags: SettingFlags,
     }
-    let line = [
-        "x",
-        "--network",
-        "local",
-        "--port",
-        "9",
-        "--disable-admin-api-key",
-        "--sequencer.minTxsPerBlock",
-        "0",
-    ];
+    let line = ["x", "--network", "local", "--port", "9", "--disable-admin-api-key", "--sequencer.minTxsPerBlock", "0"];
     let flags = Line::try_parse_from(line).unwrap().flags;
-    let given = [
-        "network",
-        "rpc.port",
-        "rpc.disable_admin_api_key",
-        "sequencer.min_txs_per_block",
-        "rpc.admin_port",
-    ];
-    assert_eq!(
-        given.map(|key| flags.get(key)),
-        [Some("local"), Some("9"), Some("true"), Some("0"), None]
-    );
+    let given = ["network", "rpc.port", "rpc.disable_admin_api_key", "sequencer.min_txs_per_block", "rpc.admin_port"];
+    assert_eq!(given.map(|key| flags.get(key)), [Some("local"), Some("9"), Some("true"), Some("0"), None]);
 }
 
 fn tempfile_directory(name: &str) -> PathBuf {

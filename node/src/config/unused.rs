@@ -67,19 +67,12 @@ const OTHER_OWN: [&str; 2] = ["OLLIN_CACHE", "OLLIN_CONFIG"];
 /// Notes about variables that are set without effect; faults for those that must not be.
 pub(crate) fn check(environment: &Environment, faults: &mut Vec<Fault>) -> Vec<String> {
     let mut notes = Vec::new();
-    for name in environment
-        .iter()
-        .filter(|(_, value)| !value.trim().is_empty())
-        .map(|(name, _)| name.as_str())
-    {
+    for name in environment.iter().filter(|(_, value)| !value.trim().is_empty()).map(|(name, _)| name.as_str()) {
         if SETTINGS.iter().any(|setting| setting.env == name) || OTHER_OWN.contains(&name) {
             continue;
         }
         if let Some((_, reason)) = CONTRARY.iter().find(|(contrary, _)| *contrary == name) {
-            if environment
-                .get(name)
-                .is_some_and(|value| matches!(value.trim(), "1" | "true" | "TRUE"))
-            {
+            if environment.get(name).is_some_and(|value| matches!(value.trim(), "1" | "true" | "TRUE")) {
                 faults.push(Fault::plain(format!("{name} is true, expected it unset or false: {reason}")));
             }
         } else if KEYS.contains(&name) {

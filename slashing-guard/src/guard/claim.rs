@@ -23,9 +23,7 @@ impl State {
     fn decide(&mut self, duty: &Duty, claim: &Claim) -> Verdict {
         match self.refusal(duty, &claim.root) {
             Some(refusal) => Verdict::Refused(refusal),
-            None => Verdict::Granted {
-                newly_bound: self.register.bind(duty, &claim.root, &claim.payload),
-            },
+            None => Verdict::Granted { newly_bound: self.register.bind(duty, &claim.root, &claim.payload) },
         }
     }
 
@@ -60,10 +58,7 @@ impl State {
     /// Why nothing new may be bound for `duty`, or `None`.
     fn refusal_to_bind(&self, duty: &Duty, attester: &AttesterState) -> Option<Refusal> {
         if let Some(last_slot) = attester.released.filter(|last_slot| duty.slot > *last_slot) {
-            return Some(Refusal::Released {
-                attester: duty.attester,
-                last_slot,
-            });
+            return Some(Refusal::Released { attester: duty.attester, last_slot });
         }
         let floor = self.floor_of(attester).filter(|floor| duty.slot <= *floor)?;
         Some(Refusal::BelowFloor { duty: *duty, floor })
@@ -72,65 +67,35 @@ impl State {
     /// Refuses what no honest caller sends, before anything is decided, so that state and work stay bounded.
     fn check_size(&self, claims: &[Claim]) -> Result<(), CommandRejection> {
         if claims.is_empty() || claims.len() > limit::MAX_CLAIMS {
-            return Err(CommandRejection::ClaimCount {
-                count: claims.len(),
-                limit: limit::MAX_CLAIMS,
-            });
+            return Err(CommandRejection::ClaimCount { count: claims.len(), limit: limit::MAX_CLAIMS });
         }
         for (position, claim) in claims.iter().enumerate() {
             check_claim(position, claim)?;
         }
         let bytes = claims.iter().map(|claim| claim.payload.len()).sum();
         if bytes > limit::MAX_COMMAND_PAYLOAD_BYTES {
-            return Err(CommandRejection::CommandPayloadSize {
-                bytes,
-                limit: limit::MAX_COMMAND_PAYLOAD_BYTES,
-            });
+            return Err(CommandRejection::CommandPayloadSize { bytes, limit: limit::MAX_COMMAND_PAYLOAD_BYTES });
         }
         let live = self.register.len();
-        let asked = claims
-            .iter()
-            .flat_map(|claim| &claim.duties)
-            .filter(|duty| self.register.bound(duty).is_none())
-            .count();
+        let asked = claims.iter().flat_map(|claim| &claim.duties).filter(|duty| self.register.bound(duty).is_none()).count();
         if asked > 0 && live + asked > limit::MAX_LIVE_DUTIES {
-            return Err(CommandRejection::Full {
-                live,
-                asked,
-                limit: limit::MAX_LIVE_DUTIES,
-            });
+            return Err(CommandRejection::Full { live, asked, limit: limit::MAX_LIVE_DUTIES });
         }
         Ok(())
     }
 }
 
 fn check_claim(position: usize, claim: &Claim) -> Result<(), CommandRejection> {
-    let Claim {
-        duties,
-        root: _,
-        payload,
-    } = claim;
+    let Claim { duties, root: _, payload } = claim;
     let (Some(first), true) = (duties.first(), duties.len() <= limit::MAX_CLAIM_DUTIES) else {
-        return Err(CommandRejection::DutyCount {
-            claim: position,
-            count: duties.len(),
-            limit: limit::MAX_CLAIM_DUTIES,
-        });
+        return Err(CommandRejection::DutyCount { claim: position, count: duties.len(), limit: limit::MAX_CLAIM_DUTIES });
     };
     if payload.is_empty() || payload.len() > limit::MAX_PAYLOAD_BYTES {
         let bytes = payload.len();
-        return Err(CommandRejection::PayloadSize {
-            claim: position,
-            bytes,
-            limit: limit::MAX_PAYLOAD_BYTES,
-        });
+        return Err(CommandRejection::PayloadSize { claim: position, bytes, limit: limit::MAX_PAYLOAD_BYTES });
     }
     match duties.iter().find(|duty| (duty.slot, duty.kind) != (first.slot, first.kind)) {
         None => Ok(()),
-        Some(other) => Err(CommandRejection::MixedBatch {
-            claim: position,
-            first: *first,
-            other: *other,
-        }),
+        Some(other) => Err(CommandRejection::MixedBatch { claim: position, first: *first, other: *other }),
     }
 }

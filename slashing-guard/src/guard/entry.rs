@@ -11,24 +11,14 @@ use crate::{AttesterState, Binding, CommandRejection, Duty, Phase, limit};
 impl State {
     pub(super) fn bind(&mut self, binding: &Binding) -> Result<(), CommandRejection> {
         self.require_phase(&[Phase::Unbound])?;
-        let Binding {
-            chain_id,
-            rollup,
-            attesters,
-        } = binding;
+        let Binding { chain_id, rollup, attesters } = binding;
         if attesters.is_empty() {
             return Err(CommandRejection::NoAttesters);
         }
         if attesters.len() > limit::MAX_ATTESTERS {
-            return Err(CommandRejection::TooManyAttesters {
-                count: attesters.len(),
-                limit: limit::MAX_ATTESTERS,
-            });
+            return Err(CommandRejection::TooManyAttesters { count: attesters.len(), limit: limit::MAX_ATTESTERS });
         }
-        self.chain = Some(Chain {
-            chain_id: *chain_id,
-            rollup: *rollup,
-        });
+        self.chain = Some(Chain { chain_id: *chain_id, rollup: *rollup });
         self.attesters = attesters.iter().map(|address| (*address, AttesterState::default())).collect();
         self.phase = Phase::Bound;
         Ok(())
@@ -38,10 +28,7 @@ impl State {
     pub(super) fn import(&mut self, records: &[(Duty, SigningRoot)]) -> Result<(), CommandRejection> {
         self.require_phase(&[Phase::Bound])?;
         if records.len() > limit::MAX_LIVE_DUTIES {
-            return Err(CommandRejection::ImportTooLarge {
-                count: records.len(),
-                limit: limit::MAX_LIVE_DUTIES,
-            });
+            return Err(CommandRejection::ImportTooLarge { count: records.len(), limit: limit::MAX_LIVE_DUTIES });
         }
         let mut imported = BTreeMap::new();
         for (duty, root) in records {
@@ -50,11 +37,7 @@ impl State {
             }
             let first = *imported.entry(*duty).or_insert(*root);
             if first != *root {
-                return Err(CommandRejection::ImportConflict {
-                    duty: *duty,
-                    first,
-                    second: *root,
-                });
+                return Err(CommandRejection::ImportConflict { duty: *duty, first, second: *root });
             }
         }
         self.register.import(imported);

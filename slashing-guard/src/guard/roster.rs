@@ -17,18 +17,9 @@ impl State {
         }
         if self.attesters.len() >= limit::MAX_ATTESTERS {
             let count = self.attesters.len() + 1;
-            return Err(CommandRejection::TooManyAttesters {
-                count,
-                limit: limit::MAX_ATTESTERS,
-            });
+            return Err(CommandRejection::TooManyAttesters { count, limit: limit::MAX_ATTESTERS });
         }
-        self.attesters.insert(
-            attester,
-            AttesterState {
-                floor: Some(floor),
-                ..AttesterState::default()
-            },
-        );
+        self.attesters.insert(attester, AttesterState { floor: Some(floor), ..AttesterState::default() });
         Ok(())
     }
 
@@ -36,21 +27,14 @@ impl State {
     pub(super) fn release_attester(&mut self, attester: Address, last_slot: Slot) -> Result<(), CommandRejection> {
         self.require_phase(&[Phase::Open])?;
         let highest = self.register.highest_slot_of(&attester);
-        let state = self
-            .attesters
-            .get_mut(&attester)
-            .ok_or(CommandRejection::Unbound { attester })?;
+        let state = self.attesters.get_mut(&attester).ok_or(CommandRejection::Unbound { attester })?;
         match state.released {
             Some(earlier) if earlier == last_slot => return Ok(()),
             Some(last_slot) => return Err(CommandRejection::Released { attester, last_slot }),
             None => {}
         }
         if let Some(bound_slot) = highest.filter(|highest| *highest > last_slot) {
-            return Err(CommandRejection::BoundLater {
-                attester,
-                bound_slot,
-                last_slot,
-            });
+            return Err(CommandRejection::BoundLater { attester, bound_slot, last_slot });
         }
         state.released = Some(last_slot);
         Ok(())
@@ -72,10 +56,7 @@ impl State {
             return Err(CommandRejection::NotForeign { duty: *duty });
         }
         if let Some(state) = self.attesters.get_mut(&attester) {
-            state.frozen.get_or_insert(Evidence {
-                duty: *duty,
-                root: *root,
-            });
+            state.frozen.get_or_insert(Evidence { duty: *duty, root: *root });
         }
         Ok(())
     }

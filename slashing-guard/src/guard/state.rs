@@ -41,17 +41,9 @@ impl State {
 
     pub(super) fn binding(&self) -> Option<Binding> {
         let Chain { chain_id, rollup } = self.chain?;
-        let attesters = self
-            .attesters
-            .iter()
-            .filter(|(_, state)| state.released.is_none())
-            .map(|(address, _)| *address)
-            .collect();
-        Some(Binding {
-            chain_id,
-            rollup,
-            attesters,
-        })
+        let attesters =
+            self.attesters.iter().filter(|(_, state)| state.released.is_none()).map(|(address, _)| *address).collect();
+        Some(Binding { chain_id, rollup, attesters })
     }
 
     /// The slot at or below which nothing new is bound for an attester: the cluster's floor or its own, whichever is higher.
@@ -60,56 +52,24 @@ impl State {
     }
 
     pub(super) fn require_phase(&self, allowed: &[Phase]) -> Result<(), CommandRejection> {
-        if allowed.contains(&self.phase) {
-            Ok(())
-        } else {
-            Err(CommandRejection::OutOfOrder { phase: self.phase })
-        }
+        if allowed.contains(&self.phase) { Ok(()) } else { Err(CommandRejection::OutOfOrder { phase: self.phase }) }
     }
 
     /// Whether some sequence of commands can have led here. A snapshot that fails this was not written by a guard.
     pub(crate) fn check(&self) -> Result<(), SnapshotError> {
-        let Self {
-            phase,
-            chain,
-            floor,
-            watermark,
-            attesters,
-            register,
-        } = self;
+        let Self { phase, chain, floor, watermark, attesters, register } = self;
         let bound = *phase != Phase::Unbound;
         let rules = [
             (bound == chain.is_some(), "a chain is bound in every phase but the first"),
-            (
-                bound != attesters.is_empty(),
-                "attesters are bound in every phase but the first",
-            ),
-            (
-                (*phase == Phase::Open) == floor.is_some(),
-                "there is a floor exactly when open",
-            ),
+            (bound != attesters.is_empty(), "attesters are bound in every phase but the first"),
+            ((*phase == Phase::Open) == floor.is_some(), "there is a floor exactly when open"),
             (watermark <= floor, "the watermark is not above the floor"),
             (attesters.len() <= limit::MAX_ATTESTERS, "the number of attesters is bounded"),
-            (
-                matches!(phase, Phase::Imported | Phase::Open) || register.is_empty(),
-                "nothing is bound before import or open",
-            ),
-            (
-                register.lowest_slot().is_none_or(|slot| Some(slot) > *watermark),
-                "records are above the watermark",
-            ),
-            (
-                register.duties().all(|duty| self.may_hold(duty)),
-                "every record is of a bound attester, not after its release",
-            ),
-            (
-                attesters.iter().all(|(address, state)| self.is_sound(address, state)),
-                "evidence is the attester's own",
-            ),
-            (
-                register.payloads_are_sound(),
-                "every payload is of a bound root and within its limit",
-            ),
+            (matches!(phase, Phase::Imported | Phase::Open) || register.is_empty(), "nothing is bound before import or open"),
+            (register.lowest_slot().is_none_or(|slot| Some(slot) > *watermark), "records are above the watermark"),
+            (register.duties().all(|duty| self.may_hold(duty)), "every record is of a bound attester, not after its release"),
+            (attesters.iter().all(|(address, state)| self.is_sound(address, state)), "evidence is the attester's own"),
+            (register.payloads_are_sound(), "every payload is of a bound root and within its limit"),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             None => Ok(()),
@@ -118,9 +78,7 @@ impl State {
     }
 
     fn may_hold(&self, duty: &crate::Duty) -> bool {
-        self.attesters
-            .get(&duty.attester)
-            .is_some_and(|state| state.released.is_none_or(|last| duty.slot <= last))
+        self.attesters.get(&duty.attester).is_some_and(|state| state.released.is_none_or(|last| duty.slot <= last))
     }
 
     fn is_sound(&self, address: &Address, state: &AttesterState) -> bool {

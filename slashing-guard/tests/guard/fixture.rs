@@ -18,41 +18,22 @@ pub(crate) fn slot(number: u64) -> Slot {
 }
 
 pub(crate) fn block(attester: Address, number: u64, index: u64) -> Duty {
-    Duty {
-        attester,
-        slot: slot(number),
-        kind: DutyKind::BlockProposal {
-            index: BlockIndex::new(index),
-        },
-    }
+    Duty { attester, slot: slot(number), kind: DutyKind::BlockProposal { index: BlockIndex::new(index) } }
 }
 
 pub(crate) fn attestation(attester: Address, number: u64) -> Duty {
-    Duty {
-        attester,
-        slot: slot(number),
-        kind: DutyKind::Attestation,
-    }
+    Duty { attester, slot: slot(number), kind: DutyKind::Attestation }
 }
 
 pub(crate) fn binding() -> Binding {
-    Binding {
-        chain_id: 31_337,
-        rollup: Address::repeat_byte(0x77),
-        attesters: [ALICE, BOB].into(),
-    }
+    Binding { chain_id: 31_337, rollup: Address::repeat_byte(0x77), attesters: [ALICE, BOB].into() }
 }
 
 /// Bound to Alice and Bob, open above slot 10.
 pub(crate) fn open_guard() -> Guard {
     let mut guard = Guard::new();
     done(&mut guard, &GuardCommand::Bind(binding()));
-    done(
-        &mut guard,
-        &GuardCommand::Open {
-            floor: slot(FIRST_FLOOR),
-        },
-    );
+    done(&mut guard, &GuardCommand::Open { floor: slot(FIRST_FLOOR) });
     guard
 }
 
@@ -61,17 +42,11 @@ pub(crate) fn done(guard: &mut Guard, command: &GuardCommand) {
 }
 
 pub(crate) fn add(attester: Address, floor: u64) -> GuardCommand {
-    GuardCommand::AddAttester {
-        attester,
-        floor: slot(floor),
-    }
+    GuardCommand::AddAttester { attester, floor: slot(floor) }
 }
 
 pub(crate) fn release(attester: Address, last_slot: u64) -> GuardCommand {
-    GuardCommand::ReleaseAttester {
-        attester,
-        last_slot: slot(last_slot),
-    }
+    GuardCommand::ReleaseAttester { attester, last_slot: slot(last_slot) }
 }
 
 pub(crate) fn foreign(duty: Duty, root: SigningRoot) -> GuardCommand {
@@ -79,19 +54,12 @@ pub(crate) fn foreign(duty: Duty, root: SigningRoot) -> GuardCommand {
 }
 
 pub(crate) fn below_floor(duty: Duty, floor: u64) -> Verdict {
-    Verdict::Refused(Refusal::BelowFloor {
-        duty,
-        floor: slot(floor),
-    })
+    Verdict::Refused(Refusal::BelowFloor { duty, floor: slot(floor) })
 }
 
 /// A claim whose payload is spelled after its root.
 pub(crate) fn claim_of(duties: &[Duty], root: SigningRoot) -> Claim {
-    Claim {
-        duties: duties.to_vec(),
-        root,
-        payload: payload_of(root),
-    }
+    Claim { duties: duties.to_vec(), root, payload: payload_of(root) }
 }
 
 pub(crate) fn payload_of(root: SigningRoot) -> Vec<u8> {
@@ -112,10 +80,5 @@ pub(crate) fn claim(guard: &mut Guard, duty: Duty, root: SigningRoot) -> Verdict
 }
 
 pub(crate) fn conflict(duty: Duty, bound: SigningRoot, requested: SigningRoot) -> Verdict {
-    Verdict::Refused(Refusal::Conflict {
-        duty,
-        bound,
-        requested,
-        payload: Some(payload_of(bound)),
-    })
+    Verdict::Refused(Refusal::Conflict { duty, bound, requested, payload: Some(payload_of(bound)) })
 }

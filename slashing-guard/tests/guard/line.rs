@@ -19,10 +19,7 @@ fn what_is_bound_stays_claimable_below_a_raised_floor() {
     done(&mut guard, &GuardCommand::RaiseFloor { slot: slot(30) });
     assert_eq!(claim(&mut guard, bound, R1), GRANTED_AGAIN);
     assert_eq!(claim(&mut guard, bound, R2), conflict(bound, R1, R2));
-    let refusal = Refusal::BelowFloor {
-        duty: unbound,
-        floor: slot(30),
-    };
+    let refusal = Refusal::BelowFloor { duty: unbound, floor: slot(30) };
     assert_eq!(claim(&mut guard, unbound, R1), Verdict::Refused(refusal));
 }
 
@@ -45,16 +42,9 @@ fn records_at_the_watermark_are_gone_and_every_claim_there_is_refused() {
     claim(&mut guard, above, R1);
     claim(&mut guard, block(ALICE, 20 + KEEP_SLOTS, 0), R1);
     done(&mut guard, &GuardCommand::RaiseWatermark { slot: slot(20) });
-    let refusal = Refusal::BelowWatermark {
-        duty: at,
-        watermark: slot(20),
-    };
+    let refusal = Refusal::BelowWatermark { duty: at, watermark: slot(20) };
     assert_eq!(guard.bound(&at), None);
-    assert_eq!(
-        claim(&mut guard, at, R1),
-        Verdict::Refused(refusal.clone()),
-        "its own root too: nothing remembers it"
-    );
+    assert_eq!(claim(&mut guard, at, R1), Verdict::Refused(refusal.clone()), "its own root too: nothing remembers it");
     assert_eq!(claim(&mut guard, at, R2), Verdict::Refused(refusal));
     assert_eq!(claim(&mut guard, above, R1), GRANTED_AGAIN);
 }

@@ -32,12 +32,7 @@ impl Model {
             GuardCommand::Bind(binding) => self.only_in(&[Phase::Unbound]).map(|()| {
                 self.phase = Phase::Bound;
                 for address in &binding.attesters {
-                    self.attesters.push(ModelAttester {
-                        address: *address,
-                        floor: None,
-                        released: None,
-                        frozen: false,
-                    });
+                    self.attesters.push(ModelAttester { address: *address, floor: None, released: None, frozen: false });
                 }
             }),
             GuardCommand::Import { records } => self.only_in(&[Phase::Bound]).and_then(|()| self.import(records)),
@@ -62,9 +57,9 @@ impl Model {
             GuardCommand::AddAttester { attester, floor } => {
                 self.only_in(&[Phase::Open]).and_then(|()| self.add(*attester, *floor))
             }
-            GuardCommand::ReleaseAttester { attester, last_slot } => self
-                .only_in(&[Phase::Open])
-                .and_then(|()| self.release(*attester, *last_slot)),
+            GuardCommand::ReleaseAttester { attester, last_slot } => {
+                self.only_in(&[Phase::Open]).and_then(|()| self.release(*attester, *last_slot))
+            }
             GuardCommand::Foreign { duty, root } => self.only_in(&[Phase::Open]).and_then(|()| self.freeze(*duty, *root)),
         };
         outcome.map_or_else(GuardReply::Rejected, |()| GuardReply::Done)
@@ -81,12 +76,7 @@ impl Model {
 
     /// Everything bound above the watermark.
     pub(crate) fn live(&self) -> Vec<(Duty, SigningRoot)> {
-        let mut live: Vec<_> = self
-            .bound
-            .iter()
-            .filter(|(duty, _)| Some(duty.slot) > self.watermark())
-            .copied()
-            .collect();
+        let mut live: Vec<_> = self.bound.iter().filter(|(duty, _)| Some(duty.slot) > self.watermark()).copied().collect();
         live.sort_unstable();
         live
     }
@@ -97,10 +87,7 @@ impl Model {
 
     pub(crate) fn payload_of(&self, duty: &Duty, root: SigningRoot) -> Option<Vec<u8>> {
         let wanted = (duty.slot, duty.kind, root);
-        self.payloads
-            .iter()
-            .find(|(slot, kind, root, _)| (*slot, *kind, *root) == wanted)
-            .map(|(.., payload)| payload.clone())
+        self.payloads.iter().find(|(slot, kind, root, _)| (*slot, *kind, *root) == wanted).map(|(.., payload)| payload.clone())
     }
 
     pub(crate) fn is_frozen(&self, attester: Address) -> bool {
@@ -136,23 +123,12 @@ impl Model {
                 return Verdict::Granted { newly_bound: false };
             }
             let payload = self.payload_of(&duty, bound);
-            return Verdict::Refused(Refusal::Conflict {
-                duty,
-                bound,
-                requested: claim.root,
-                payload,
-            });
+            return Verdict::Refused(Refusal::Conflict { duty, bound, requested: claim.root, payload });
         }
         if let Some(last_slot) = known.released.filter(|last_slot| *last_slot < duty.slot) {
             return Verdict::Refused(Refusal::Released { attester, last_slot });
         }
-        if let Some(floor) = self
-            .floor()
-            .into_iter()
-            .chain(known.floor)
-            .max()
-            .filter(|floor| *floor >= duty.slot)
-        {
+        if let Some(floor) = self.floor().into_iter().chain(known.floor).max().filter(|floor| *floor >= duty.slot) {
             return Verdict::Refused(Refusal::BelowFloor { duty, floor });
         }
         self.bound.push((duty, claim.root));
@@ -170,11 +146,7 @@ impl Model {
             }
             match taken.iter().find(|(earlier, _)| earlier == duty) {
                 Some((_, first)) if first != root => {
-                    return Err(CommandRejection::ImportConflict {
-                        duty: *duty,
-                        first: *first,
-                        second: *root,
-                    });
+                    return Err(CommandRejection::ImportConflict { duty: *duty, first: *first, second: *root });
                 }
                 Some(_) => {}
                 None => taken.push((*duty, *root)),
@@ -190,12 +162,7 @@ impl Model {
             Some(Some(last_slot)) => Err(CommandRejection::Released { attester, last_slot }),
             Some(None) => Err(CommandRejection::AlreadyBound { attester }),
             None => {
-                self.attesters.push(ModelAttester {
-                    address: attester,
-                    floor: Some(floor),
-                    released: None,
-                    frozen: false,
-                });
+                self.attesters.push(ModelAttester { address: attester, floor: Some(floor), released: None, frozen: false });
                 Ok(())
             }
         }
@@ -204,21 +171,11 @@ impl Model {
     fn release(&mut self, attester: Address, last_slot: Slot) -> Result<(), CommandRejection> {
         let known = self.attester(attester).ok_or(CommandRejection::Unbound { attester })?;
         if let Some(earlier) = known.released {
-            let rejection = CommandRejection::Released {
-                attester,
-                last_slot: earlier,
-            };
+            let rejection = CommandRejection::Released { attester, last_slot: earlier };
             return if earlier == last_slot { Ok(()) } else { Err(rejection) };
         }
-        if let Some(bound_slot) = self
-            .highest(|duty| duty.attester == attester)
-            .filter(|highest| *highest > last_slot)
-        {
-            return Err(CommandRejection::BoundLater {
-                attester,
-                bound_slot,
-                last_slot,
-            });
+        if let Some(bound_slot) = self.highest(|duty| duty.attester == attester).filter(|highest| *highest > last_slot) {
+            return Err(CommandRejection::BoundLater { attester, bound_slot, last_slot });
         }
         self.change(attester, |known| known.released = Some(last_slot));
         Ok(())
@@ -230,13 +187,7 @@ impl Model {
         if let Some(last_slot) = known.released.filter(|last_slot| *last_slot < duty.slot) {
             return Err(CommandRejection::Released { attester, last_slot });
         }
-        if let Some(floor) = self
-            .floor()
-            .into_iter()
-            .chain(known.floor)
-            .max()
-            .filter(|floor| *floor >= duty.slot)
-        {
+        if let Some(floor) = self.floor().into_iter().chain(known.floor).max().filter(|floor| *floor >= duty.slot) {
             return Err(CommandRejection::NoEvidence { duty, floor });
         }
         if self.root_of(&duty) == Some(root) {
@@ -247,11 +198,7 @@ impl Model {
     }
 
     fn only_in(&self, phases: &[Phase]) -> Result<(), CommandRejection> {
-        if phases.contains(&self.phase) {
-            Ok(())
-        } else {
-            Err(CommandRejection::OutOfOrder { phase: self.phase })
-        }
+        if phases.contains(&self.phase) { Ok(()) } else { Err(CommandRejection::OutOfOrder { phase: self.phase }) }
     }
 
     fn attester(&self, address: Address) -> Option<&ModelAttester> {
@@ -259,17 +206,10 @@ impl Model {
     }
 
     fn change(&mut self, address: Address, change: impl Fn(&mut ModelAttester)) {
-        self.attesters
-            .iter_mut()
-            .filter(|known| known.address == address)
-            .for_each(change);
+        self.attesters.iter_mut().filter(|known| known.address == address).for_each(change);
     }
 
     fn highest(&self, of: impl Fn(&Duty) -> bool) -> Option<Slot> {
-        self.live()
-            .iter()
-            .filter(|(duty, _)| of(duty))
-            .map(|(duty, _)| duty.slot)
-            .max()
+        self.live().iter().filter(|(duty, _)| of(duty)).map(|(duty, _)| duty.slot).max()
     }
 }

@@ -14,10 +14,7 @@ use crate::model::Model;
 
 fn config() -> ProptestConfig {
     let persistence = FileFailurePersistence::WithSource("regressions");
-    ProptestConfig {
-        failure_persistence: Some(Box::new(persistence)),
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { failure_persistence: Some(Box::new(persistence)), ..ProptestConfig::default() }
 }
 
 /// Few slots, so that histories meet; far enough apart that the watermark can pass some of them.
@@ -27,9 +24,7 @@ fn any_slot() -> impl Strategy<Value = Slot> {
 
 fn any_kind() -> impl Strategy<Value = DutyKind> {
     prop_oneof![
-        (0..2_u64).prop_map(|index| DutyKind::BlockProposal {
-            index: BlockIndex::new(index)
-        }),
+        (0..2_u64).prop_map(|index| DutyKind::BlockProposal { index: BlockIndex::new(index) }),
         Just(DutyKind::CheckpointProposal),
         Just(DutyKind::Attestation),
     ]
@@ -93,23 +88,13 @@ fn granted(command: &GuardCommand, reply: &GuardReply) -> Vec<(Duty, SigningRoot
     let (GuardCommand::Claim(claims), GuardReply::Verdicts(verdicts)) = (command, reply) else {
         return vec![];
     };
-    let asked = claims
-        .iter()
-        .flat_map(|claim| claim.duties.iter().map(|duty| (*duty, claim.root)));
-    asked
-        .zip(verdicts)
-        .filter(|(_, verdict)| matches!(verdict, Verdict::Granted { .. }))
-        .map(|(asked, _)| asked)
-        .collect()
+    let asked = claims.iter().flat_map(|claim| claim.duties.iter().map(|duty| (*duty, claim.root)));
+    asked.zip(verdicts).filter(|(_, verdict)| matches!(verdict, Verdict::Granted { .. })).map(|(asked, _)| asked).collect()
 }
 
 /// Whether `duty` is granted `root` again. Such a grant changes nothing, and a new one would be an answer too: `false`.
 fn is_granted_again(guard: &mut Guard, duty: Duty, root: SigningRoot) -> bool {
-    let claim = Claim {
-        duties: vec![duty],
-        root,
-        payload: vec![9],
-    };
+    let claim = Claim { duties: vec![duty], root, payload: vec![9] };
     guard.apply(&GuardCommand::Claim(vec![claim])) == GuardReply::Verdicts(vec![Verdict::Granted { newly_bound: false }])
 }
 

@@ -9,11 +9,7 @@ fn an_added_attester_has_a_floor_of_its_own() {
     let at = block(CAROL, 30, 0);
     assert_eq!(claim(&mut guard, at, R1), below_floor(at, 30));
     assert_eq!(claim(&mut guard, block(CAROL, 31, 0), R1), GRANTED);
-    assert_eq!(
-        claim(&mut guard, block(ALICE, 30, 0), R1),
-        GRANTED,
-        "the others keep the cluster's floor"
-    );
+    assert_eq!(claim(&mut guard, block(ALICE, 30, 0), R1), GRANTED, "the others keep the cluster's floor");
 }
 
 #[test]
@@ -29,10 +25,7 @@ fn adding_a_bound_attester_again_does_not_touch_it() {
     let mut guard = open_guard();
     let before = guard.clone();
     let reply = guard.apply(&add(ALICE, 0));
-    assert_eq!(
-        reply,
-        GuardReply::Rejected(CommandRejection::AlreadyBound { attester: ALICE })
-    );
+    assert_eq!(reply, GuardReply::Rejected(CommandRejection::AlreadyBound { attester: ALICE }));
     assert_eq!(guard, before);
 }
 
@@ -41,10 +34,7 @@ fn a_released_attester_is_granted_nothing_after_its_last_slot() {
     let mut guard = open_guard();
     done(&mut guard, &release(ALICE, 20));
     assert_eq!(claim(&mut guard, block(ALICE, 20, 0), R1), GRANTED);
-    let released = Refusal::Released {
-        attester: ALICE,
-        last_slot: slot(20),
-    };
+    let released = Refusal::Released { attester: ALICE, last_slot: slot(20) };
     assert_eq!(claim(&mut guard, block(ALICE, 21, 0), R1), Verdict::Refused(released));
     assert_eq!(guard.binding().map(|binding| binding.attesters), Some([BOB].into()));
 }
@@ -54,10 +44,7 @@ fn a_release_is_irrevocable() {
     let mut guard = open_guard();
     done(&mut guard, &release(ALICE, 20));
     done(&mut guard, &release(ALICE, 20));
-    let rejected = GuardReply::Rejected(CommandRejection::Released {
-        attester: ALICE,
-        last_slot: slot(20),
-    });
+    let rejected = GuardReply::Rejected(CommandRejection::Released { attester: ALICE, last_slot: slot(20) });
     for command in [release(ALICE, 19), release(ALICE, 21), add(ALICE, 30)] {
         assert_eq!(guard.apply(&command), rejected, "{command:?}");
     }
@@ -69,11 +56,7 @@ fn an_attester_is_not_released_before_a_slot_that_it_is_bound_in() {
     claim(&mut guard, block(ALICE, 25, 0), R1);
     claim(&mut guard, block(BOB, 40, 0), R1);
     let reply = guard.apply(&release(ALICE, 24));
-    let rejection = CommandRejection::BoundLater {
-        attester: ALICE,
-        bound_slot: slot(25),
-        last_slot: slot(24),
-    };
+    let rejection = CommandRejection::BoundLater { attester: ALICE, bound_slot: slot(25), last_slot: slot(24) };
     assert_eq!(reply, GuardReply::Rejected(rejection));
     done(&mut guard, &release(ALICE, 25));
 }
@@ -82,10 +65,7 @@ fn an_attester_is_not_released_before_a_slot_that_it_is_bound_in() {
 fn a_foreign_signature_freezes_its_attester_and_no_other() {
     let mut guard = open_guard();
     done(&mut guard, &foreign(block(ALICE, 15, 0), R2));
-    assert_eq!(
-        claim(&mut guard, block(ALICE, 30, 0), R1),
-        Verdict::Refused(Refusal::Frozen { attester: ALICE })
-    );
+    assert_eq!(claim(&mut guard, block(ALICE, 30, 0), R1), Verdict::Refused(Refusal::Frozen { attester: ALICE }));
     assert_eq!(claim(&mut guard, block(BOB, 30, 0), R1), GRANTED);
 }
 
@@ -97,15 +77,8 @@ fn a_frozen_attester_is_not_granted_even_what_is_bound() {
     let duty = block(ALICE, 15, 0);
     claim(&mut guard, duty, R1);
     done(&mut guard, &foreign(duty, R2));
-    assert_eq!(
-        claim(&mut guard, duty, R1),
-        Verdict::Refused(Refusal::Frozen { attester: ALICE })
-    );
-    assert_eq!(
-        guard.bound(&duty).map(|bound| bound.root),
-        Some(R1),
-        "the record stays, for the operator and for S1"
-    );
+    assert_eq!(claim(&mut guard, duty, R1), Verdict::Refused(Refusal::Frozen { attester: ALICE }));
+    assert_eq!(guard.bound(&duty).map(|bound| bound.root), Some(R1), "the record stays, for the operator and for S1");
 }
 
 #[test]
@@ -114,10 +87,7 @@ fn the_first_evidence_is_kept() {
     let (first, second) = (block(ALICE, 15, 0), block(ALICE, 16, 0));
     done(&mut guard, &foreign(first, R2));
     done(&mut guard, &foreign(second, R1));
-    let kept: Vec<_> = guard
-        .attesters()
-        .filter_map(|(address, state)| Some((*address, state.frozen?)))
-        .collect();
+    let kept: Vec<_> = guard.attesters().filter_map(|(address, state)| Some((*address, state.frozen?))).collect();
     assert_eq!(kept, [(ALICE, Evidence { duty: first, root: R2 })]);
 }
 
@@ -135,16 +105,10 @@ fn our_own_signature_heard_again_is_no_evidence() {
 fn what_is_signed_at_the_floor_or_after_the_release_is_no_evidence() {
     let mut guard = open_guard();
     let old = block(ALICE, FIRST_FLOOR, 0);
-    let no_evidence = CommandRejection::NoEvidence {
-        duty: old,
-        floor: slot(FIRST_FLOOR),
-    };
+    let no_evidence = CommandRejection::NoEvidence { duty: old, floor: slot(FIRST_FLOOR) };
     assert_eq!(guard.apply(&foreign(old, R1)), GuardReply::Rejected(no_evidence));
     done(&mut guard, &release(ALICE, 20));
-    let released = CommandRejection::Released {
-        attester: ALICE,
-        last_slot: slot(20),
-    };
+    let released = CommandRejection::Released { attester: ALICE, last_slot: slot(20) };
     let later = foreign(block(ALICE, 21, 0), R1);
     assert_eq!(guard.apply(&later), GuardReply::Rejected(released));
     assert_eq!(claim(&mut guard, block(ALICE, 20, 0), R1), GRANTED);

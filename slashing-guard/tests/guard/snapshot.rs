@@ -45,21 +45,14 @@ fn no_truncated_snapshot_is_taken() {
     }
     let body = body_of(&bytes);
     for end in 0..body.len() {
-        assert!(
-            Guard::decode(&sealed(bytes[0], &body[..end])).is_err(),
-            "{end} of {} body bytes",
-            body.len()
-        );
+        assert!(Guard::decode(&sealed(bytes[0], &body[..end])).is_err(), "{end} of {} body bytes", body.len());
     }
 }
 
 #[test]
 fn trailing_bytes_are_refused_even_under_a_right_checksum() {
     let bytes = lived_in_guard().encode();
-    assert!(matches!(
-        Guard::decode(&[&bytes[..], &[0]].concat()),
-        Err(SnapshotError::Checksum { .. })
-    ));
+    assert!(matches!(Guard::decode(&[&bytes[..], &[0]].concat()), Err(SnapshotError::Checksum { .. })));
     let longer = [body_of(&bytes), &[0]].concat();
     assert_eq!(Guard::decode(&sealed(bytes[0], &longer)), Err(SnapshotError::NotCanonical));
 }
@@ -79,10 +72,7 @@ fn every_flipped_bit_is_found() {
 #[test]
 fn another_version_is_refused_by_name() {
     let bytes = lived_in_guard().encode();
-    assert_eq!(
-        Guard::decode(&sealed(2, body_of(&bytes))),
-        Err(SnapshotError::Version { found: 2 })
-    );
+    assert_eq!(Guard::decode(&sealed(2, body_of(&bytes))), Err(SnapshotError::Version { found: 2 }));
 }
 
 #[test]
@@ -92,10 +82,7 @@ fn another_spelling_of_the_same_state_is_refused() {
     let body = body_of(&bytes);
     assert_eq!(body[0], 3);
     let spelled_long = [&[0x83, 0x00], &body[1..]].concat();
-    assert_eq!(
-        Guard::decode(&sealed(bytes[0], &spelled_long)),
-        Err(SnapshotError::NotCanonical)
-    );
+    assert_eq!(Guard::decode(&sealed(bytes[0], &spelled_long)), Err(SnapshotError::NotCanonical));
 }
 
 #[test]
@@ -105,10 +92,7 @@ fn a_state_that_no_commands_lead_to_is_refused() {
         let mut body = body_of(&bytes).to_vec();
         body[0] = phase;
         let outcome = Guard::decode(&sealed(bytes[0], &body));
-        assert!(
-            matches!(outcome, Err(SnapshotError::Inconsistent { .. })),
-            "phase {phase}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(SnapshotError::Inconsistent { .. })), "phase {phase}: {outcome:?}");
     }
 }
 
@@ -119,61 +103,28 @@ fn hostile_lengths_are_refused_without_reserving_memory() {
     assert_eq!(tail, [0, 0], "the lengths of records and payloads");
     let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     for hostile in [[head, &huge, &[0]].concat(), [head, &[0], &huge].concat()] {
-        assert!(matches!(
-            Guard::decode(&sealed(bytes[0], &hostile)),
-            Err(SnapshotError::Body(_))
-        ));
+        assert!(matches!(Guard::decode(&sealed(bytes[0], &hostile)), Err(SnapshotError::Body(_))));
     }
 }
 
 /// 20 slots of a cluster with 500 attesters: each attests, and one of them proposes three blocks, a checkpoint and a bundle.
 #[test]
 fn ten_thousand_live_duties_stay_under_five_mebibytes() {
-    let attesters: Vec<_> = (1_u64..=500)
-        .map(|number| Address::left_padding_from(&number.to_be_bytes()))
-        .collect();
+    let attesters: Vec<_> = (1_u64..=500).map(|number| Address::left_padding_from(&number.to_be_bytes())).collect();
     let mut guard = Guard::new();
-    done(
-        &mut guard,
-        &GuardCommand::Bind(Binding {
-            attesters: attesters.iter().copied().collect(),
-            ..binding()
-        }),
-    );
+    done(&mut guard, &GuardCommand::Bind(Binding { attesters: attesters.iter().copied().collect(), ..binding() }));
     done(&mut guard, &GuardCommand::Open { floor: slot(1_000_000) });
     for number in 1_000_001..=1_000_020 {
         let root = |salt: u8| SigningRoot::new(B256::repeat_byte(salt));
         let attestations = attesters.iter().map(|attester| attestation(*attester, number)).collect();
-        let proposer = Duty {
-            kind: DutyKind::CheckpointProposal,
-            ..block(attesters[0], number, 0)
-        };
-        let bundle = Duty {
-            kind: DutyKind::AttestationsAndSigners,
-            ..proposer
-        };
+        let proposer = Duty { kind: DutyKind::CheckpointProposal, ..block(attesters[0], number, 0) };
+        let bundle = Duty { kind: DutyKind::AttestationsAndSigners, ..proposer };
         let blocks = (0..3).map(|index| block(attesters[0], number, index));
         // Sizes as of 4.1.2 with a full committee of 48: two headers and up to 250 transaction hashes, 65-byte signatures.
-        let mut claims = vec![Claim {
-            duties: attestations,
-            root: root(1),
-            payload: vec![1; 450],
-        }];
-        claims.extend(blocks.map(|duty| Claim {
-            duties: vec![duty],
-            root: root(2),
-            payload: vec![2; 8_700],
-        }));
-        claims.push(Claim {
-            duties: vec![proposer],
-            root: root(3),
-            payload: vec![3; 9_100],
-        });
-        claims.push(Claim {
-            duties: vec![bundle],
-            root: root(4),
-            payload: vec![4; 5_000],
-        });
+        let mut claims = vec![Claim { duties: attestations, root: root(1), payload: vec![1; 450] }];
+        claims.extend(blocks.map(|duty| Claim { duties: vec![duty], root: root(2), payload: vec![2; 8_700] }));
+        claims.push(Claim { duties: vec![proposer], root: root(3), payload: vec![3; 9_100] });
+        claims.push(Claim { duties: vec![bundle], root: root(4), payload: vec![4; 5_000] });
         assert!(claim_all(&mut guard, &claims).iter().all(|verdict| *verdict == GRANTED));
     }
     let bytes = guard.encode();
@@ -203,8 +154,5 @@ fn the_formats_do_not_drift_without_a_new_version() {
         assert_eq!(postcard::from_bytes(&bytes).as_ref(), Ok(command));
     }
     let snapshot = crc32fast::hash(body_of(&lived_in_guard().encode()));
-    assert_eq!(
-        snapshot, 3_482_919_254,
-        "the bytes of an unchanged state changed: raise the version"
-    );
+    assert_eq!(snapshot, 3_482_919_254, "the bytes of an unchanged state changed: raise the version");
 }

@@ -37,20 +37,11 @@ impl Cluster {
     pub(super) async fn started() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let reserved: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let ports: BTreeMap<u64, u16> = (1..)
-            .zip(reserved.iter().map(|held| held.local_addr().unwrap().port()))
-            .collect();
-        let replicas: Vec<_> = ports
-            .iter()
-            .map(|(id, port)| (ReplicaId::new(*id), format!("127.0.0.1:{port}")))
-            .collect();
+        let ports: BTreeMap<u64, u16> = (1..).zip(reserved.iter().map(|held| held.local_addr().unwrap().port())).collect();
+        let replicas: Vec<_> = ports.iter().map(|(id, port)| (ReplicaId::new(*id), format!("127.0.0.1:{port}"))).collect();
         certificates::create(&directory.path().join("certificates"), &replicas).unwrap();
         drop(reserved);
-        let mut cluster = Self {
-            directory,
-            ports,
-            running: BTreeMap::new(),
-        };
+        let mut cluster = Self { directory, ports, running: BTreeMap::new() };
         for replica in cluster.ids() {
             cluster.start(replica).await.unwrap();
         }
@@ -131,19 +122,11 @@ impl Cluster {
 }
 
 pub(super) fn binding() -> Binding {
-    Binding {
-        chain_id: 31337,
-        rollup: Address::repeat_byte(0xcc),
-        attesters: BTreeSet::from(ATTESTERS),
-    }
+    Binding { chain_id: 31337, rollup: Address::repeat_byte(0xcc), attesters: BTreeSet::from(ATTESTERS) }
 }
 
 fn header(slot: u64) -> CheckpointHeader {
-    CheckpointHeader {
-        slot: Slot::new(slot),
-        timestamp: slot * 12,
-        ..CheckpointHeader::default()
-    }
+    CheckpointHeader { slot: Slot::new(slot), timestamp: slot * 12, ..CheckpointHeader::default() }
 }
 
 /// An attestation in `slot`; each `variant` has a root of its own.
@@ -161,16 +144,9 @@ pub(super) fn attestation(slot: u64, variant: u64) -> DutyPayload {
 /// A bundle in `slot`.
 pub(super) fn bundle(slot: u64) -> DutyPayload {
     DutyPayload::Bundle(BundlePayload {
-        attestations: CommitteeAttestations {
-            signature_indices: vec![0],
-            signatures_or_addresses: vec![7; 20],
-        },
+        attestations: CommitteeAttestations { signature_indices: vec![0], signatures_or_addresses: vec![7; 20] },
         signers: vec![ATTESTERS[0]],
-        propose: ProposeArgs {
-            archive: Fr::from_u64(1),
-            fee_asset_price_modifier: 0,
-            header: header(slot),
-        },
+        propose: ProposeArgs { archive: Fr::from_u64(1), fee_asset_price_modifier: 0, header: header(slot) },
         blob_input: encode_blob_input(&[BlobCommitment::new([0xc0; 48])]).unwrap(),
         checkpoint: CheckpointNumber::new(slot),
     })
@@ -183,28 +159,15 @@ pub(super) fn duty_of(payload: &DutyPayload) -> Duty {
         DutyPayload::Attestation(_) => DutyKind::Attestation,
         DutyPayload::Bundle(_) => DutyKind::AttestationsAndSigners,
     };
-    Duty {
-        attester: ATTESTERS[0],
-        slot: payload.slot(),
-        kind,
-    }
+    Duty { attester: ATTESTERS[0], slot: payload.slot(), kind }
 }
 
 pub(super) fn duties_of_all(payload: &DutyPayload) -> Vec<Duty> {
-    ATTESTERS
-        .iter()
-        .map(|attester| Duty {
-            attester: *attester,
-            ..duty_of(payload)
-        })
-        .collect()
+    ATTESTERS.iter().map(|attester| Duty { attester: *attester, ..duty_of(payload) }).collect()
 }
 
 pub(super) fn request(payload: &DutyPayload) -> ClaimRequest {
-    ClaimRequest {
-        duties: vec![duty_of(payload)],
-        payload: payload.clone(),
-    }
+    ClaimRequest { duties: vec![duty_of(payload)], payload: payload.clone() }
 }
 
 /// One duty's answer.

@@ -14,11 +14,7 @@ use crate::transport::{CallError, Lane, Refused, Request, Self_, TlsIdentity};
 
 /// A client that says it is `replica` of `cluster` and shows the certificate in `files`.
 fn intruder(cluster: [u8; 16], replica: u64, files: PathBuf, members: BTreeMap<u64, Member>) -> (Client, Shared) {
-    let me = Self_ {
-        cluster,
-        replica,
-        boot: 77,
-    };
+    let me = Self_ { cluster, replica, boot: 77 };
     let shared = Shared::new(me, members, Arc::default(), Halt::new());
     (Client::new(shared.clone(), TlsIdentity::load(&files).unwrap()), shared)
 }
@@ -38,29 +34,11 @@ async fn only_the_members_own_certificate_speaks_for_it() {
 
     let (client, _) = intruder(id, 3, files(2), members.clone());
     let error = refused(&client, 1, Request::Hello).await;
-    assert!(
-        matches!(
-            error,
-            CallError::Refused {
-                refused: Refused::Sender,
-                ..
-            }
-        ),
-        "2's certificate for 3: {error}"
-    );
+    assert!(matches!(error, CallError::Refused { refused: Refused::Sender, .. }), "2's certificate for 3: {error}");
 
     let (client, _) = intruder([0xee; 16], 2, files(2), members.clone());
     let error = refused(&client, 1, Request::Hello).await;
-    assert!(
-        matches!(
-            error,
-            CallError::Refused {
-                refused: Refused::Cluster,
-                ..
-            }
-        ),
-        "another cluster: {error}"
-    );
+    assert!(matches!(error, CallError::Refused { refused: Refused::Cluster, .. }), "another cluster: {error}");
 
     // The same CA, but a certificate that no member has: a second set of certificates stands in for a removed member's.
     let elsewhere = tempfile::tempdir().unwrap();
@@ -70,34 +48,19 @@ async fn only_the_members_own_certificate_speaks_for_it() {
     std::fs::copy(files(2).join("ca.pem"), foreign.join("ca.pem")).unwrap();
     let (client, _) = intruder(id, 2, foreign, members.clone());
     let error = refused(&client, 1, Request::Hello).await;
-    assert!(
-        matches!(error, CallError::Broken { .. } | CallError::Unreachable { .. }),
-        "another CA: {error}"
-    );
+    assert!(matches!(error, CallError::Broken { .. } | CallError::Unreachable { .. }), "another CA: {error}");
 
     // And a client does not speak to a server whose certificate is not the recorded one.
     let mut wrong = members.clone();
     wrong.get_mut(&1).unwrap().fingerprint = [0; 32];
     let (client, _) = intruder(id, 2, files(2), wrong);
     let error = refused(&client, 1, Request::Hello).await;
-    assert!(
-        matches!(error, CallError::Unreachable { .. }),
-        "a server with another certificate: {error}"
-    );
+    assert!(matches!(error, CallError::Unreachable { .. }), "a server with another certificate: {error}");
 
     // A second process with a member's own certificate: refused while the first is alive, taken for it once that one is gone.
     let (client, _) = intruder(id, 2, files(2), members);
     let error = refused(&client, 1, Request::Hello).await;
-    assert!(
-        matches!(
-            error,
-            CallError::Refused {
-                refused: Refused::Duplicate { replica: 2, .. },
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, CallError::Refused { refused: Refused::Duplicate { replica: 2, .. }, .. }), "{error}");
     cluster.kill(ReplicaId::new(2)).await;
     let answer = client.hello(1, SECOND * 5).await.unwrap();
     assert!(answer.has_log);
@@ -114,22 +77,10 @@ async fn a_frame_with_another_chain_at_a_common_entry_halts_who_hears_it() {
     // The intruder takes the place of a replica that is gone.
     cluster.kill(ReplicaId::new(2)).await;
     let mut index = ChainIndex::default();
-    index.push(Position {
-        chain: Chain::from_bytes([1; 32]),
-        ..known
-    });
+    index.push(Position { chain: Chain::from_bytes([1; 32]), ..known });
     *shared.chain.write() = index;
     let error = refused(&client, 1, Request::Hello).await;
-    assert!(
-        matches!(
-            error,
-            CallError::Refused {
-                refused: Refused::Diverged { index: 1, .. },
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, CallError::Refused { refused: Refused::Diverged { index: 1, .. }, .. }), "{error}");
     assert!(first.view().halted.is_some() && shared.halt.is_halted(), "both sides stop");
     drop(first);
     cluster.shutdown().await;

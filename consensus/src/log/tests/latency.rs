@@ -27,12 +27,7 @@ async fn the_latency_of_a_claim_is_printed_with_its_floor() {
     let mut trips = Vec::new();
     for _ in 0..ROUNDS {
         let started = Instant::now();
-        leader
-            .inner
-            .client
-            .call(peer.get(), Lane::Heartbeat, Request::Hello, SECOND * 5)
-            .await
-            .unwrap();
+        leader.inner.client.call(peer.get(), Lane::Heartbeat, Request::Hello, SECOND * 5).await.unwrap();
         trips.push(started.elapsed());
     }
     let directory = tempfile::tempdir_in(cluster.config(1).data_directory).unwrap();
@@ -45,10 +40,7 @@ async fn the_latency_of_a_claim_is_printed_with_its_floor() {
         syncs.push(started.elapsed());
     }
     let (claim, trip, sync) = (median(claims), median(trips), median(syncs));
-    println!(
-        "claim: median {claim:?}; floor {:?} = fdatasync {sync:?} + round trip {trip:?} ({ROUNDS} of each)",
-        sync + trip
-    );
+    println!("claim: median {claim:?}; floor {:?} = fdatasync {sync:?} + round trip {trip:?} ({ROUNDS} of each)", sync + trip);
     drop(directory);
     cluster.shutdown().await;
 }

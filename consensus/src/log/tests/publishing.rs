@@ -14,15 +14,9 @@ fn attempt(slot: u64, nonce: u64, wei: u128) -> AttemptRequest {
         slot: Slot::new(slot),
         publisher: PUBLISHER,
         nonce,
-        content: AttemptContent::Bundle {
-            duty: duty_of(&bundle(slot)),
-        },
+        content: AttemptContent::Bundle { duty: duty_of(&bundle(slot)) },
         gas_limit: 1_000_000,
-        fees: Fees {
-            max_priority_fee_per_gas: wei,
-            max_fee_per_gas: wei,
-            max_fee_per_blob_gas: wei,
-        },
+        fees: Fees { max_priority_fee_per_gas: wei, max_fee_per_gas: wei, max_fee_per_blob_gas: wei },
     }
 }
 
@@ -32,34 +26,14 @@ async fn an_attempt_is_granted_with_its_bundle_and_the_successor_resumes_it() {
     let leader = cluster.leader().await;
     let deadline = || Instant::now() + SECOND * 10;
     let unbound = leader.record_attempt(attempt(10, 4, 1), deadline()).await;
-    assert!(
-        matches!(unbound, Err(AttemptError::Refused(AttemptRefusal::NoBundle { .. }))),
-        "{unbound:?}"
-    );
+    assert!(matches!(unbound, Err(AttemptError::Refused(AttemptRefusal::NoBundle { .. }))), "{unbound:?}");
 
     cluster::claim_one(&leader, &bundle(10)).await.unwrap();
     let grant = leader.record_attempt(attempt(10, 4, 1), deadline()).await.unwrap();
-    assert_eq!(
-        (grant.attempt().number, grant.attempt().root),
-        (0, Some(bundle(10).signing_root()))
-    );
-    assert_eq!(
-        grant.bundle().map(|bundle| DutyPayload::Bundle((**bundle).clone())),
-        Some(bundle(10))
-    );
-    let cheap = leader
-        .record_attempt(
-            AttemptRequest {
-                gas_limit: 2,
-                ..attempt(10, 4, 1)
-            },
-            deadline(),
-        )
-        .await;
-    assert!(
-        matches!(cheap, Err(AttemptError::Refused(AttemptRefusal::FeeTooLow { least: 2, .. }))),
-        "{cheap:?}"
-    );
+    assert_eq!((grant.attempt().number, grant.attempt().root), (0, Some(bundle(10).signing_root())));
+    assert_eq!(grant.bundle().map(|bundle| DutyPayload::Bundle((**bundle).clone())), Some(bundle(10)));
+    let cheap = leader.record_attempt(AttemptRequest { gas_limit: 2, ..attempt(10, 4, 1) }, deadline()).await;
+    assert!(matches!(cheap, Err(AttemptError::Refused(AttemptRefusal::FeeTooLow { least: 2, .. }))), "{cheap:?}");
 
     cluster.kill(leader.replica()).await;
     let successor = cluster.leader().await;

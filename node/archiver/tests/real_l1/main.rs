@@ -50,40 +50,21 @@ impl Running {
             if condition(&seen) {
                 return seen;
             }
-            let ArchiverView {
-                l1_head,
-                synced_at,
-                tips,
-                invalid,
-                fault,
-                last_error,
-                ..
-            } = seen.as_ref();
+            let ArchiverView { l1_head, synced_at, tips, invalid, fault, last_error, .. } = seen.as_ref();
             let late = tokio::time::Instant::now() > deadline;
-            assert!(
-                !late,
-                "waited for {what}: {l1_head:?} {synced_at:?} {tips:?} {invalid:?} {fault:?} {last_error:?}"
-            );
+            assert!(!late, "waited for {what}: {l1_head:?} {synced_at:?} {tips:?} {invalid:?} {fault:?} {last_error:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     async fn at_checkpoint(&self, number: u64) -> Arc<ArchiverView> {
         let number = CheckpointNumber::new(number);
-        self.view(&format!("checkpoint {number}"), |view| {
-            view.synced_at.is_some() && view.tip.checkpoint == number
-        })
-        .await
+        self.view(&format!("checkpoint {number}"), |view| view.synced_at.is_some() && view.tip.checkpoint == number).await
     }
 }
 
 async fn dev_l1(profile: Profile, prover: Prover) -> DevL1 {
-    ollin_dev_l1::start(Options {
-        prover,
-        ..Options::new(profile)
-    })
-    .await
-    .unwrap()
+    ollin_dev_l1::start(Options { prover, ..Options::new(profile) }).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,11 +75,7 @@ async fn checkpoints_and_messages_are_verified_unwound_and_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let archiver = Running::start(directory.path(), &l1);
     archiver.at_checkpoint(0).await;
-    let proposer = Proposer {
-        l1: &l1,
-        dev: &dev,
-        archiver: archiver.handle.clone(),
-    };
+    let proposer = Proposer { l1: &l1, dev: &dev, archiver: archiver.handle.clone() };
 
     // A message sent now is for checkpoint 2; its tree is sealed by checkpoint 1.
     let word = |byte: u8| B256::with_last_byte(byte);
@@ -117,17 +94,11 @@ async fn checkpoints_and_messages_are_verified_unwound_and_read_again() {
     assert_eq!(view.tips.checkpointed.block_hash, first.built.block_hash);
     assert_eq!(view.tips.proven.checkpoint, CheckpointNumber::new(0));
     let sealed = archiver.handle.messages(second).unwrap().expect("sealed by checkpoint 1");
-    assert_eq!(
-        sealed.iter().map(|leaf| B256::from(leaf.to_be_bytes())).collect::<Vec<_>>(),
-        [message.leaf]
-    );
+    assert_eq!(sealed.iter().map(|leaf| B256::from(leaf.to_be_bytes())).collect::<Vec<_>>(), [message.leaf]);
 
     // Refused before anything is sent, with the contract's reason; also at an endpoint without `eth_simulateV1`.
     let old = l1_config(&dev);
-    let old = L1Config {
-        rpc_urls: vec![old_endpoint::in_front_of(&dev.info().rpc_url).await],
-        ..old
-    };
+    let old = L1Config { rpc_urls: vec![old_endpoint::in_front_of(&dev.info().rpc_url).await], ..old };
     let old = L1::connect(old).await.unwrap();
     let publisher = dev.info().publisher_keys[0].address;
     for (l1, method) in [(&l1, SimulationMethod::Simulate), (&old, SimulationMethod::Call)] {
@@ -137,10 +108,7 @@ async fn checkpoints_and_messages_are_verified_unwound_and_read_again() {
             other => panic!("{other:?}"),
         }
         let (right, _, _, slot) = proposer.bundle(Manner::Honest).await;
-        let simulated = l1
-            .simulate_bundle(publisher, &right, l1.schedule().slot_start(slot))
-            .await
-            .unwrap();
+        let simulated = l1.simulate_bundle(publisher, &right, l1.schedule().slot_start(slot)).await.unwrap();
         assert_eq!(simulated.method, method);
     }
     assert!(matches!(l1.send_raw(&[2, 0xc0]).await, Err(SendError::Rejected(_))));
@@ -159,10 +127,7 @@ async fn checkpoints_and_messages_are_verified_unwound_and_read_again() {
     let again = proposer.publish(Manner::Honest).await;
     let view = archiver.at_checkpoint(2).await;
     assert_eq!(view.tip.chain, again.built.state);
-    assert_eq!(
-        archiver.handle.checkpoint(second).unwrap().unwrap().header,
-        again.built.header
-    );
+    assert_eq!(archiver.handle.checkpoint(second).unwrap().unwrap().header, again.built.header);
 
     // A restart goes on from the store; an empty store comes to the same state.
     drop(proposer);
@@ -184,16 +149,9 @@ async fn what_cannot_be_verified_stops_the_archiver_until_l1_drops_it() {
     let directory = tempfile::tempdir().unwrap();
     let archiver = Running::start(directory.path(), &l1);
     archiver.at_checkpoint(0).await;
-    let proposer = Proposer {
-        l1: &l1,
-        dev: &dev,
-        archiver: archiver.handle.clone(),
-    };
+    let proposer = Proposer { l1: &l1, dev: &dev, archiver: archiver.handle.clone() };
     for (manner, expected) in [
-        (
-            Manner::WithTransaction,
-            "cannot yet verify blocks with transactions (checkpoint 1, slot ",
-        ),
+        (Manner::WithTransaction, "cannot yet verify blocks with transactions (checkpoint 1, slot "),
         (Manner::WrongHeaders, "is wrong: the hash of its block headers is "),
     ] {
         let published = proposer.publish(manner).await;
@@ -202,9 +160,7 @@ async fn what_cannot_be_verified_stops_the_archiver_until_l1_drops_it() {
         assert_eq!(view.tip.checkpoint, CheckpointNumber::new(0));
         let depth = l1.head().await.unwrap().number.get() - published.receipt.block.get() + 1;
         dev.reorg(depth).await.unwrap();
-        archiver
-            .view("no fault", |view| view.fault.is_none() && view.last_error.is_none())
-            .await;
+        archiver.view("no fault", |view| view.fault.is_none() && view.last_error.is_none()).await;
     }
     proposer.publish(Manner::Honest).await;
     archiver.at_checkpoint(1).await;
@@ -219,23 +175,13 @@ async fn a_checkpoint_with_too_few_attestations_is_skipped_and_remembered() {
     let directory = tempfile::tempdir().unwrap();
     let archiver = Running::start(directory.path(), &l1);
     archiver.at_checkpoint(0).await;
-    let proposer = Proposer {
-        l1: &l1,
-        dev: &dev,
-        archiver: archiver.handle.clone(),
-    };
+    let proposer = Proposer { l1: &l1, dev: &dev, archiver: archiver.handle.clone() };
     let published = proposer.publish(Manner::OneAttestation).await;
     let view = archiver.view("an invalid checkpoint", |view| !view.invalid.is_empty()).await;
     let invalid = &view.invalid[0];
-    assert_eq!(
-        (invalid.number, invalid.slot),
-        (CheckpointNumber::new(1), Some(published.slot))
-    );
+    assert_eq!((invalid.number, invalid.slot), (CheckpointNumber::new(1), Some(published.slot)));
     assert_eq!(invalid.reason, "1 signatures, 3 needed");
-    assert_eq!(
-        (view.tip.checkpoint, &view.fault, &view.last_error),
-        (CheckpointNumber::new(0), &None, &None)
-    );
+    assert_eq!((view.tip.checkpoint, &view.fault, &view.last_error), (CheckpointNumber::new(0), &None, &None));
     // It stays remembered over a restart, and is forgotten when L1 drops it.
     drop(proposer);
     archiver.stop().await;
@@ -243,9 +189,7 @@ async fn a_checkpoint_with_too_few_attestations_is_skipped_and_remembered() {
     archiver.view("the invalid checkpoint", |view| view.invalid.len() == 1).await;
     let depth = l1.head().await.unwrap().number.get() - published.receipt.block.get() + 1;
     dev.reorg(depth).await.unwrap();
-    archiver
-        .view("a valid chain", |view| view.synced_at.is_some() && view.invalid.is_empty())
-        .await;
+    archiver.view("a valid chain", |view| view.synced_at.is_some() && view.invalid.is_empty()).await;
     archiver.stop().await;
     dev.stop().await;
 }
@@ -255,39 +199,17 @@ async fn a_wrong_registry_and_a_dead_endpoint_are_told_apart() {
     let dev = dev_l1(Profile::Demo, Prover::Off).await;
     let config = l1_config(&dev);
     let connect = |config: L1Config| async { L1::connect(config).await.map(|_| ()).unwrap_err() };
-    let nothing = connect(L1Config {
-        registry: Address::repeat_byte(9),
-        ..config.clone()
-    })
-    .await;
+    let nothing = connect(L1Config { registry: Address::repeat_byte(9), ..config.clone() }).await;
     assert!(matches!(nothing, L1Error::NoContract { .. }), "{nothing}");
-    let other = connect(L1Config {
-        registry: dev.info().inbox,
-        ..config.clone()
-    })
-    .await;
+    let other = connect(L1Config { registry: dev.info().inbox, ..config.clone() }).await;
     assert!(matches!(other, L1Error::NotARegistry { .. }), "{other}");
-    let version = connect(L1Config {
-        rollup_version: Some(12345),
-        ..config.clone()
-    })
-    .await;
+    let version = connect(L1Config { rollup_version: Some(12345), ..config.clone() }).await;
     assert!(matches!(version, L1Error::NoSuchRollup { version: 12345, .. }), "{version}");
     let dead = Url::parse("http://user:secret@127.0.0.1:1").unwrap();
-    let unreachable = connect(L1Config {
-        rpc_urls: vec![dead.clone()],
-        ..config.clone()
-    })
-    .await;
-    assert!(
-        matches!(unreachable, L1Error::Unreachable(_)) && !unreachable.to_string().contains("secret"),
-        "{unreachable}"
-    );
-    let beside = L1Config {
-        rpc_urls: vec![dead, dev.info().rpc_url.clone()],
-        rollup_version: Some(dev.info().rollup_version),
-        ..config
-    };
+    let unreachable = connect(L1Config { rpc_urls: vec![dead.clone()], ..config.clone() }).await;
+    assert!(matches!(unreachable, L1Error::Unreachable(_)) && !unreachable.to_string().contains("secret"), "{unreachable}");
+    let beside =
+        L1Config { rpc_urls: vec![dead, dev.info().rpc_url.clone()], rollup_version: Some(dev.info().rollup_version), ..config };
     let l1 = L1::connect(beside).await.unwrap();
     l1.head().await.unwrap();
     let endpoints = l1.endpoints();
@@ -305,11 +227,7 @@ async fn unproven_checkpoints_are_dropped_when_a_prune_is_due() {
     let directory = tempfile::tempdir().unwrap();
     let archiver = Running::start(directory.path(), &l1);
     archiver.at_checkpoint(0).await;
-    let proposer = Proposer {
-        l1: &l1,
-        dev: &dev,
-        archiver: archiver.handle.clone(),
-    };
+    let proposer = Proposer { l1: &l1, dev: &dev, archiver: archiver.handle.clone() };
     proposer.publish(Manner::Honest).await;
     archiver.at_checkpoint(1).await;
     // L1 itself still says that the pending tip is checkpoint 1: nothing prunes before the next proposal.
@@ -317,10 +235,7 @@ async fn unproven_checkpoints_are_dropped_when_a_prune_is_due() {
         Some(archiver.handle.view().borrow().clone()).filter(|view| view.tip.checkpoint == CheckpointNumber::new(0))
     })
     .await;
-    let status = l1
-        .rollup_status(pruned.synced_at.unwrap().hash, CheckpointNumber::new(1))
-        .await
-        .unwrap();
+    let status = l1.rollup_status(pruned.synced_at.unwrap().hash, CheckpointNumber::new(1)).await.unwrap();
     assert_eq!(status.pending, CheckpointNumber::new(1));
     let again = proposer.publish(Manner::Honest).await;
     assert_eq!(archiver.at_checkpoint(1).await.tip.chain, again.built.state);
@@ -336,11 +251,7 @@ async fn proven_and_finalized_tips_follow_the_prover() {
     let directory = tempfile::tempdir().unwrap();
     let archiver = Running::start(directory.path(), &l1);
     archiver.at_checkpoint(0).await;
-    let proposer = Proposer {
-        l1: &l1,
-        dev: &dev,
-        archiver: archiver.handle.clone(),
-    };
+    let proposer = Proposer { l1: &l1, dev: &dev, archiver: archiver.handle.clone() };
     proposer.publish(Manner::Honest).await;
     let one = CheckpointNumber::new(1);
     let view = until("finality", Duration::from_secs(60), async || {

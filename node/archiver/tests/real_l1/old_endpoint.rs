@@ -25,9 +25,7 @@ async fn answer(mut client: TcpStream, address: std::net::SocketAddr) -> std::io
     let body_start = loop {
         if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
             if request.len() >= end + 4 + length.unwrap_or(0) {
                 break end + 4;
             }
@@ -40,15 +38,10 @@ async fn answer(mut client: TcpStream, address: std::net::SocketAddr) -> std::io
     let answer = if body.contains("eth_simulateV1") {
         let id = serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default()["id"].clone();
         let error = r#"{"code":-32601,"message":"the method eth_simulateV1 does not exist"}"#;
-        http(
-            "HTTP/1.1 200 OK",
-            &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#),
-        )
+        http("HTTP/1.1 200 OK", &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
     } else {
         let mut upstream = TcpStream::connect(address).await?;
-        upstream
-            .write_all(http("POST / HTTP/1.1\r\nhost: l1", &body).as_bytes())
-            .await?;
+        upstream.write_all(http("POST / HTTP/1.1\r\nhost: l1", &body).as_bytes()).await?;
         let mut answer = String::new();
         upstream.read_to_string(&mut answer).await?;
         answer
@@ -57,9 +50,6 @@ async fn answer(mut client: TcpStream, address: std::net::SocketAddr) -> std::io
 }
 
 fn http(first_line: &str, body: &str) -> String {
-    let headers = format!(
-        "content-type: application/json\r\ncontent-length: {}\r\nconnection: close",
-        body.len()
-    );
+    let headers = format!("content-type: application/json\r\ncontent-length: {}\r\nconnection: close", body.len());
     format!("{first_line}\r\n{headers}\r\n\r\n{body}")
 }

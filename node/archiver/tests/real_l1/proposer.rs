@@ -100,27 +100,13 @@ impl Proposer<'_> {
             Manner::WrongFee => header.gas_fees.fee_per_l2_gas += 1,
             Manner::Honest | Manner::Direct | Manner::OneAttestation => {}
         }
-        let args = ProposeArgs {
-            archive: built.archive.root,
-            fee_asset_price_modifier: 0,
-            header,
-        };
-        let call = self.sign(
-            manner,
-            args,
-            &committee,
-            proposer,
-            blob::encode_blob_input(&commitments).unwrap(),
-        );
+        let args = ProposeArgs { archive: built.archive.root, fee_asset_price_modifier: 0, header };
+        let call = self.sign(manner, args, &committee, proposer, blob::encode_blob_input(&commitments).unwrap());
         let calldata = if manner == Manner::Direct {
             call.encode()
         } else {
             let target = self.l1.contracts().rollup;
-            encode_aggregate3(&[BundledCall {
-                target,
-                allow_failure: true,
-                calldata: call.encode(),
-            }])
+            encode_aggregate3(&[BundledCall { target, allow_failure: true, calldata: call.encode() }])
         };
         (calldata, blobs, built, slot)
     }
@@ -133,34 +119,19 @@ impl Proposer<'_> {
             let publisher = self.dev.info().publisher_keys.first().unwrap();
             if manner != Manner::Direct {
                 let timestamp = self.l1.schedule().slot_start(slot);
-                let simulated = self
-                    .l1
-                    .simulate_bundle(publisher.address, &calldata, timestamp)
-                    .await
-                    .unwrap();
+                let simulated = self.l1.simulate_bundle(publisher.address, &calldata, timestamp).await.unwrap();
                 assert!((200_000..1_000_000).contains(&simulated.gas), "{simulated:?}");
             }
             let contracts = self.l1.contracts();
-            let to = if manner == Manner::Direct {
-                contracts.rollup
-            } else {
-                contracts.multicall
-            };
+            let to = if manner == Manner::Direct { contracts.rollup } else { contracts.multicall };
             let raw = self.transaction(publisher, to, calldata, &blobs).await;
             let hash = self.l1.send_raw(&raw).await.unwrap();
-            let receipt = until("the receipt", Duration::from_secs(10), async || {
-                self.l1.receipt(hash).await.unwrap()
-            })
-            .await;
+            let receipt = until("the receipt", Duration::from_secs(10), async || self.l1.receipt(hash).await.unwrap()).await;
             let mined = self.l1.block_at(receipt.block).await.unwrap().unwrap();
             if receipt.checkpoint_proposed {
                 return Published { built, slot, receipt };
             }
-            assert_ne!(
-                self.l1.schedule().slot_at(mined.timestamp),
-                Some(slot),
-                "not taken in its slot: {receipt:?}"
-            );
+            assert_ne!(self.l1.schedule().slot_at(mined.timestamp), Some(slot), "not taken in its slot: {receipt:?}");
         }
         panic!("three slots missed");
     }
@@ -195,10 +166,7 @@ impl Proposer<'_> {
             timestamp: schedule.slot_start(slot),
             coinbase: proposer,
             fee_recipient: Fr::from_u64(5),
-            gas_fees: GasFees {
-                fee_per_da_gas: 0,
-                fee_per_l2_gas: self.l1.mana_min_fee(next).await.unwrap(),
-            },
+            gas_fees: GasFees { fee_per_da_gas: 0, fee_per_l2_gas: self.l1.mana_min_fee(next).await.unwrap() },
             messages: self.archiver.messages(checkpoint).unwrap().expect("a sealed tree"),
             previous_out_hashes: view.tip.previous_out_hashes(schedule.epoch_of(slot)),
         };
@@ -232,30 +200,13 @@ impl Proposer<'_> {
         let message = attestations_and_signers_message(&attestations, &signers);
         let signature = self.signature(proposer, &eip191(keccak256(message)));
         let signature = RawSignature::from_packed65(&signature.to_packed65());
-        ProposeCall {
-            args,
-            attestations,
-            signers,
-            signature,
-            blob_input,
-        }
+        ProposeCall { args, attestations, signers, signature, blob_input }
     }
 
     fn signature(&self, attester: Address, root: &SigningRoot) -> Signature {
-        let account = self
-            .dev
-            .info()
-            .validators
-            .iter()
-            .find(|account| account.address == attester)
-            .expect("one of ours");
+        let account = self.dev.info().validators.iter().find(|account| account.address == attester).expect("one of ours");
         let signature = signer(account).sign_hash_sync(root.get()).unwrap();
-        Signature::new(
-            signature.r().into(),
-            signature.s().into(),
-            if signature.v() { 28 } else { 27 },
-        )
-        .unwrap()
+        Signature::new(signature.r().into(), signature.s().into(), if signature.v() { 28 } else { 27 }).unwrap()
     }
 
     async fn transaction(&self, publisher: &Account, to: Address, calldata: Vec<u8>, blobs: &[blob::Blob]) -> Vec<u8> {
@@ -273,11 +224,7 @@ impl Proposer<'_> {
             .with_max_fee_per_gas(market.base_fee_wei * 2 + market.priority_fee_wei);
         request.set_max_fee_per_blob_gas(market.blob_base_fee_wei * 2);
         request.set_blob_sidecar(sidecar.into());
-        request
-            .build(&EthereumWallet::from(signer(publisher)))
-            .await
-            .unwrap()
-            .encoded_2718()
+        request.build(&EthereumWallet::from(signer(publisher))).await.unwrap().encoded_2718()
     }
 }
 
@@ -289,11 +236,7 @@ fn signer(account: &Account) -> PrivateKeySigner {
 fn blobs_with_transaction(built: &EmptyCheckpoint) -> (Vec<blob::Blob>, Vec<BlobCommitment>) {
     let decoded = blob::decode_checkpoint(&built.blob_fields).unwrap();
     let mut block = decoded.blocks.into_iter().next().unwrap();
-    let effect = TxEffect {
-        tx_hash: Fr::from_u64(1),
-        nullifiers: vec![Fr::from_u64(2)],
-        ..TxEffect::default()
-    };
+    let effect = TxEffect { tx_hash: Fr::from_u64(1), nullifiers: vec![Fr::from_u64(2)], ..TxEffect::default() };
     block.transactions = vec![effect.to_fields().unwrap()];
     block.end.marker.num_txs = 1;
     let fields = blob::checkpoint_fields(block.to_fields().unwrap()).unwrap();

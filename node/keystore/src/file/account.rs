@@ -56,19 +56,11 @@ pub(super) fn read_all(place: &Place, json: &Json, role: Role, reading: &mut Rea
         }
         Json::List(items) => {
             let items = items.iter().enumerate();
-            items
-                .filter_map(|(index, item)| read_one(&place.index(index), item, role, reading))
-                .collect()
+            items.filter_map(|(index, item)| read_one(&place.index(index), item, role, reading)).collect()
         }
         Json::Object(_) if json.member("mnemonic").is_some() => {
             let phrase = Mnemonic::read(place, json, reading);
-            phrase
-                .map(|phrase| Placed {
-                    place: place.clone(),
-                    account: Account::Mnemonic(phrase),
-                })
-                .into_iter()
-                .collect()
+            phrase.map(|phrase| Placed { place: place.clone(), account: Account::Mnemonic(phrase) }).into_iter().collect()
         }
         Json::Null | Json::Bool | Json::Number(_) | Json::OtherNumber | Json::Text(_) | Json::Object(_) => {
             read_one(place, json, role, reading).into_iter().collect()
@@ -85,11 +77,7 @@ pub(super) fn read_one(place: &Place, json: &Json, role: Role, reading: &mut Rea
         Json::Text(text) => value::private_key(place, text).map(Account::Key),
         Json::Object(_) if json.member("path").is_some() => return read_file(place, json, reading),
         Json::Object(_) if json.member("remoteSignerUrl").is_some() || json.member("address").is_some() => {
-            let field = if json.member("remoteSignerUrl").is_some() {
-                "remoteSignerUrl"
-            } else {
-                "address"
-            };
+            let field = if json.member("remoteSignerUrl").is_some() { "remoteSignerUrl" } else { "address" };
             Err(remote(&place.key(field)))
         }
         Json::Object(_) if json.member("mnemonic").is_some() => Err(place.key("mnemonic").fault(
@@ -99,23 +87,14 @@ pub(super) fn read_one(place: &Place, json: &Json, role: Role, reading: &mut Rea
         )),
         Json::Object(_) => {
             let expected = "an account: a private key, {path, password}, or {mnemonic}";
-            Err(place.fault(
-                "is an object of another form",
-                expected,
-                "compare its field names with the guide",
-            ))
+            Err(place.fault("is an object of another form", expected, "compare its field names with the guide"))
         }
-        Json::Null | Json::Bool | Json::Number(_) | Json::OtherNumber | Json::List(_) => Err(place.fault(
-            format!("is {}", json.kind()),
-            "an account: a private key, {path, password}, or {mnemonic}",
-            "",
-        )),
+        Json::Null | Json::Bool | Json::Number(_) | Json::OtherNumber | Json::List(_) => {
+            Err(place.fault(format!("is {}", json.kind()), "an account: a private key, {path, password}, or {mnemonic}", ""))
+        }
     };
     let account = reading.keep(outcome)?;
-    Some(Placed {
-        place: place.clone(),
-        account,
-    })
+    Some(Placed { place: place.clone(), account })
 }
 
 /// The refusal of a remote signer.
@@ -157,29 +136,16 @@ fn check_bls(place: &Place, json: &Json, reading: &mut Reading) {
 fn read_file(place: &Place, json: &Json, reading: &mut Reading) -> Option<Placed> {
     super::document::only(place, json, &["path", "password"], reading);
     let path_place = place.key("path");
-    let path = reading.keep(value::text(
-        &path_place,
-        json.member("path")?,
-        "the path of a JSON V3 key file or of a directory of them",
-    ));
+    let path =
+        reading.keep(value::text(&path_place, json.member("path")?, "the path of a JSON V3 key file or of a directory of them"));
     let Some(password) = json.member("password") else {
         let remedy = "there is no prompt, write the password beside the path";
-        reading.fault(
-            place
-                .key("password")
-                .fault("is missing", "the password of the key file", remedy),
-        );
+        reading.fault(place.key("password").fault("is missing", "the password of the key file", remedy));
         return None;
     };
     let password = reading.keep(value::text(&place.key("password"), password, "the password of the key file"));
-    let account = Account::File {
-        path: PathBuf::from(path?),
-        password: Zeroizing::new(password?.to_owned()),
-    };
-    Some(Placed {
-        place: place.clone(),
-        account,
-    })
+    let account = Account::File { path: PathBuf::from(path?), password: Zeroizing::new(password?.to_owned()) };
+    Some(Placed { place: place.clone(), account })
 }
 
 impl Placed {
@@ -188,14 +154,9 @@ impl Placed {
         let Self { place, account } = self;
         match account {
             Account::Key(key) => vec![PlacedKey { place, key }],
-            Account::Mnemonic(phrase) => phrase
-                .keys(&place, reading)
-                .into_iter()
-                .map(|key| PlacedKey {
-                    place: place.clone(),
-                    key,
-                })
-                .collect(),
+            Account::Mnemonic(phrase) => {
+                phrase.keys(&place, reading).into_iter().map(|key| PlacedKey { place: place.clone(), key }).collect()
+            }
             Account::File { path, password } => open(&place, &path, &password, reading),
         }
     }
@@ -230,10 +191,7 @@ fn open(place: &Place, path: &std::path::Path, password: &str, reading: &mut Rea
     let mut keys = Vec::new();
     for file in files {
         let opened = v3::decrypt(place, &file, password, reading);
-        keys.extend(reading.keep(opened).map(|key| PlacedKey {
-            place: place.clone(),
-            key,
-        }));
+        keys.extend(reading.keep(opened).map(|key| PlacedKey { place: place.clone(), key }));
     }
     keys
 }

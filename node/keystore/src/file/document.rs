@@ -11,22 +11,8 @@ use super::value;
 use crate::fault::Place;
 use crate::json::Json;
 
-const VALIDATOR_FIELDS: [&str; 6] = [
-    "attester",
-    "coinbase",
-    "publisher",
-    "feeRecipient",
-    "remoteSigner",
-    "fundingAccount",
-];
-const FIELDS_1: [&str; 6] = [
-    "schemaVersion",
-    "validators",
-    "slasher",
-    "remoteSigner",
-    "prover",
-    "fundingAccount",
-];
+const VALIDATOR_FIELDS: [&str; 6] = ["attester", "coinbase", "publisher", "feeRecipient", "remoteSigner", "fundingAccount"];
+const FIELDS_1: [&str; 6] = ["schemaVersion", "validators", "slasher", "remoteSigner", "prover", "fundingAccount"];
 const FIELDS_2: [&str; 9] = [
     "schemaVersion",
     "validators",
@@ -78,21 +64,13 @@ pub(super) struct Defaults {
 /// Reads a file; what is wrong goes to `reading`.
 pub(super) fn read(place: &Place, json: &Json, reading: &mut Reading) -> Option<Document> {
     if !matches!(json, Json::Object(_)) {
-        reading.fault(place.fault(
-            format!("is {}", json.kind()),
-            "a keystore object",
-            "see the guide's keystore.json",
-        ));
+        reading.fault(place.fault(format!("is {}", json.kind()), "a keystore object", "see the guide's keystore.json"));
         return None;
     }
     let version = version(place, json, reading)?;
     only(place, json, if version == 1 { &FIELDS_1 } else { &FIELDS_2 }, reading);
     if json.member("validators").is_none() && json.member("prover").is_none() {
-        reading.fault(
-            place
-                .key("validators")
-                .fault("is missing", "at least one validator", "see the guide's keystore.json"),
-        );
+        reading.fault(place.key("validators").fault("is missing", "at least one validator", "see the guide's keystore.json"));
     }
     if json.member("remoteSigner").is_some() {
         reading.fault(account::remote(&place.key("remoteSigner")));
@@ -104,32 +82,16 @@ pub(super) fn read(place: &Place, json: &Json, reading: &mut Reading) -> Option<
     let validators = match json.member("validators") {
         Some(Json::List(items)) => {
             let items = items.iter().enumerate();
-            items
-                .filter_map(|(index, item)| read_validator(&place.key("validators").index(index), item, reading))
-                .collect()
+            items.filter_map(|(index, item)| read_validator(&place.key("validators").index(index), item, reading)).collect()
         }
         Some(other) => {
-            reading.fault(
-                place
-                    .key("validators")
-                    .fault(format!("is {}", other.kind()), "an array of validators", ""),
-            );
+            reading.fault(place.key("validators").fault(format!("is {}", other.kind()), "an array of validators", ""));
             Vec::new()
         }
         None => Vec::new(),
     };
-    let defaults = if version == 2 {
-        read_defaults(place, json, reading)
-    } else {
-        Defaults::default()
-    };
-    Some(Document {
-        place: place.clone(),
-        version,
-        validators,
-        has_prover: json.member("prover").is_some(),
-        defaults,
-    })
+    let defaults = if version == 2 { read_defaults(place, json, reading) } else { Defaults::default() };
+    Some(Document { place: place.clone(), version, validators, has_prover: json.member("prover").is_some(), defaults })
 }
 
 /// Reports every member that is not one of `names`.
@@ -143,11 +105,7 @@ pub(super) fn only(place: &Place, json: &Json, names: &[&str], reading: &mut Rea
             0..=24 => name.escape_debug().collect(),
             length => format!("<{length} characters>"),
         };
-        reading.fault(
-            place
-                .key(&shown)
-                .fault("is not a field here", format!("one of {}", names.join(", ")), remedy),
-        );
+        reading.fault(place.key(&shown).fault("is not a field here", format!("one of {}", names.join(", ")), remedy));
     }
 }
 
@@ -195,9 +153,7 @@ fn read_validator(place: &Place, json: &Json, reading: &mut Reading) -> Option<V
         Some(json) => Some(account::read_all(&publisher_place, json, Role::Other, reading)),
         None => None,
     };
-    let coinbase = json
-        .member("coinbase")
-        .and_then(|json| reading.keep(value::address(&place.key("coinbase"), json)));
+    let coinbase = json.member("coinbase").and_then(|json| reading.keep(value::address(&place.key("coinbase"), json)));
     let fee_recipient = match json.member("feeRecipient") {
         Some(json) => {
             let given = reading.keep(value::aztec_address(&place.key("feeRecipient"), json));
@@ -205,19 +161,11 @@ fn read_validator(place: &Place, json: &Json, reading: &mut Reading) -> Option<V
         }
         None => Recipient::Absent,
     };
-    Some(Validator {
-        place: place.clone(),
-        attesters,
-        coinbase,
-        publishers,
-        fee_recipient,
-    })
+    Some(Validator { place: place.clone(), attesters, coinbase, publishers, fee_recipient })
 }
 
 fn read_defaults(place: &Place, json: &Json, reading: &mut Reading) -> Defaults {
-    let publishers = json
-        .member("publisher")
-        .map(|json| account::read_all(&place.key("publisher"), json, Role::Other, reading));
+    let publishers = json.member("publisher").map(|json| account::read_all(&place.key("publisher"), json, Role::Other, reading));
     let coinbase = json.member("coinbase").and_then(|json| {
         let place = place.key("coinbase");
         let address = reading.keep(value::address(&place, json))?;
@@ -228,11 +176,7 @@ fn read_defaults(place: &Place, json: &Json, reading: &mut Reading) -> Defaults 
         let recipient = reading.keep(value::aztec_address(&place, json))?;
         Some((place, recipient))
     });
-    Defaults {
-        publishers: publishers.unwrap_or_default(),
-        coinbase,
-        fee_recipient,
-    }
+    Defaults { publishers: publishers.unwrap_or_default(), coinbase, fee_recipient }
 }
 
 /// Parsed as the official node parses it, and as there without effect.

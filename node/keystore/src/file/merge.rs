@@ -36,12 +36,7 @@ pub(super) fn resolve(documents: Vec<Document>, reading: &mut Reading) -> Resolv
     let mut provers = documents.iter().filter(|document| document.has_prover);
     if let (Some(first), Some(second)) = (provers.next(), provers.next()) {
         let found = format!("is set, and in {} too", first.place.path().display());
-        reading.fault(
-            second
-                .place
-                .key("prover")
-                .fault(found, "at most one prover in all files", "remove one"),
-        );
+        reading.fault(second.place.key("prover").fault(found, "at most one prover in all files", "remove one"));
     }
     let first = documents.first().map(|document| document.place.clone());
     let mut resolved = Resolved::default();
@@ -52,11 +47,7 @@ pub(super) fn resolve(documents: Vec<Document>, reading: &mut Reading) -> Resolv
     }
     if let Some(place) = first.filter(|_| is_empty && reading.faults.is_empty()) {
         let remedy = "a replica without attesters has no duty";
-        reading.fault(
-            place
-                .key("validators")
-                .fault("is empty here and in all other files", "at least one validator", remedy),
-        );
+        reading.fault(place.key("validators").fault("is empty here and in all other files", "at least one validator", remedy));
     }
     resolved
 }
@@ -64,35 +55,19 @@ pub(super) fn resolve(documents: Vec<Document>, reading: &mut Reading) -> Resolv
 fn check_versions(documents: &[Document], reading: &mut Reading) {
     let Some(first) = documents.first() else { return };
     for document in documents.iter().filter(|document| document.version != first.version) {
-        let found = format!(
-            "is {}, and {} in {}",
-            document.version,
-            first.version,
-            first.place.path().display()
-        );
-        reading.fault(
-            document
-                .place
-                .key("schemaVersion")
-                .fault(found, "one schema version in all files", ""),
-        );
+        let found = format!("is {}, and {} in {}", document.version, first.version, first.place.path().display());
+        reading.fault(document.place.key("schemaVersion").fault(found, "one schema version in all files", ""));
     }
 }
 
 /// Takes the defaults out of the files: publishers add up, coinbase and fee recipient must agree.
 fn share(documents: Vec<Document>, reading: &mut Reading) -> (Shared, Vec<Validator>) {
-    let mut shared = Shared {
-        publishers: Vec::new(),
-        coinbase: None,
-        fee_recipient: None,
-    };
+    let mut shared = Shared { publishers: Vec::new(), coinbase: None, fee_recipient: None };
     let mut validators = Vec::new();
     for document in documents {
         validators.extend(document.validators);
         let defaults = document.defaults;
-        shared
-            .publishers
-            .extend(defaults.publishers.into_iter().flat_map(|account| account.resolve(reading)));
+        shared.publishers.extend(defaults.publishers.into_iter().flat_map(|account| account.resolve(reading)));
         if let Some((place, coinbase)) = defaults.coinbase {
             agree(&mut shared.coinbase, &place, coinbase, reading);
         }
@@ -115,20 +90,10 @@ fn agree<T: Copy + PartialEq + std::fmt::Display>(known: &mut Option<T>, place: 
 
 impl Resolved {
     fn add(&mut self, validator: Validator, shared: &Shared, reading: &mut Reading) {
-        let Validator {
-            place,
-            attesters,
-            coinbase,
-            publishers,
-            fee_recipient,
-        } = validator;
+        let Validator { place, attesters, coinbase, publishers, fee_recipient } = validator;
         let attesters: Vec<_> = attesters.into_iter().flat_map(|account| account.resolve(reading)).collect();
-        let own = publishers.map(|accounts| {
-            accounts
-                .into_iter()
-                .flat_map(|account| account.resolve(reading))
-                .collect::<Vec<_>>()
-        });
+        let own =
+            publishers.map(|accounts| accounts.into_iter().flat_map(|account| account.resolve(reading)).collect::<Vec<_>>());
         let payers = match own {
             Some(own) => own,
             None if !shared.publishers.is_empty() => shared.publishers.clone(),
@@ -144,19 +109,14 @@ impl Resolved {
             (Recipient::Faulty, _) => return,
         };
         if recipient == Fr::ZERO {
-            reading.warn(
-                "keystore_recipient",
-                format!("{} is zero: fees are lost", place.key("feeRecipient")),
-            );
+            reading.warn("keystore_recipient", format!("{} is zero: fees are lost", place.key("feeRecipient")));
         }
         let mut addresses: Vec<Address> = Vec::new();
         for payer in &payers {
             if !addresses.contains(&payer.key.address()) {
                 addresses.push(payer.key.address());
             }
-            self.publishers
-                .entry(payer.key.address())
-                .or_insert_with(|| payer.key.clone());
+            self.publishers.entry(payer.key.address()).or_insert_with(|| payer.key.clone());
         }
         let coinbase = coinbase.or(shared.coinbase);
         for attester in attesters {

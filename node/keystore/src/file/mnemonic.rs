@@ -26,17 +26,8 @@ pub(super) struct Mnemonic {
 
 impl Mnemonic {
     pub(super) fn read(place: &Place, json: &Json, reading: &mut Reading) -> Option<Self> {
-        only(
-            place,
-            json,
-            &["mnemonic", "addressIndex", "accountIndex", "addressCount", "accountCount"],
-            reading,
-        );
-        let phrase = reading.keep(value::text(
-            &place.key("mnemonic"),
-            json.member("mnemonic")?,
-            "a BIP-39 phrase",
-        ));
+        only(place, json, &["mnemonic", "addressIndex", "accountIndex", "addressCount", "accountCount"], reading);
+        let phrase = reading.keep(value::text(&place.key("mnemonic"), json.member("mnemonic")?, "a BIP-39 phrase"));
         let mut number = |name: &str, min: u32, max: u32| match json.member(name) {
             Some(json) => reading.keep(value::number(&place.key(name), json, min, max)),
             None => Some(min),
@@ -55,21 +46,12 @@ impl Mnemonic {
 
     fn check(&self, place: &Place, reading: &mut Reading) -> bool {
         let keys = self.address_count.checked_mul(self.account_count);
-        let ends = [
-            (self.address_index, self.address_count),
-            (self.account_index, self.account_count),
-        ];
-        let in_range = ends
-            .iter()
-            .all(|(index, count)| index.checked_add(*count).is_some_and(|end| end <= INDEX_MAX));
+        let ends = [(self.address_index, self.address_count), (self.account_index, self.account_count)];
+        let in_range = ends.iter().all(|(index, count)| index.checked_add(*count).is_some_and(|end| end <= INDEX_MAX));
         if in_range && keys.is_some_and(|keys| keys <= KEYS_MAX) {
             return true;
         }
-        reading.fault(place.fault(
-            "stands for too many keys",
-            format!("at most {KEYS_MAX} keys, with indices below 2^31"),
-            "",
-        ));
+        reading.fault(place.fault("stands for too many keys", format!("at most {KEYS_MAX} keys, with indices below 2^31"), ""));
         false
     }
 
@@ -81,18 +63,13 @@ impl Mnemonic {
         for account in self.account_index..self.account_index.saturating_add(self.account_count) {
             for address in self.address_index..self.address_index.saturating_add(self.address_count) {
                 let builder = MnemonicBuilder::english().phrase(self.phrase.as_str());
-                let signer = builder
-                    .derivation_path(format!("m/44'/60'/{account}'/0/{address}"))
-                    .and_then(|builder| builder.build());
+                let signer =
+                    builder.derivation_path(format!("m/44'/60'/{account}'/0/{address}")).and_then(|builder| builder.build());
                 // The library's own text may quote a word of the phrase.
                 let Ok(signer) = signer else {
                     let found = format!("is <{} words>", self.phrase.split_whitespace().count());
                     let remedy = "check the number and the spelling of its words";
-                    reading.fault(
-                        place
-                            .key("mnemonic")
-                            .fault(found, "a BIP-39 phrase in English with a right checksum", remedy),
-                    );
+                    reading.fault(place.key("mnemonic").fault(found, "a BIP-39 phrase in English with a right checksum", remedy));
                     return Vec::new();
                 };
                 keys.push(Key::from_secret(signer.into_credential()));

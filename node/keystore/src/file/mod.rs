@@ -58,25 +58,14 @@ impl UnboundKeystore {
 
     /// Ties the keys to one replica, chain and rollup. `record` is where everything that leaves is written, if anywhere.
     pub fn bind(self, replica: ReplicaId, chain_id: u64, rollup: Address, record: Option<OutletRecord>) -> Keystore {
-        let context = OutletContext {
-            replica,
-            chain_id,
-            rollup,
-        };
-        Keystore {
-            attesters: self.attesters,
-            publishers: self.publishers,
-            outlets: Outlets { context, record },
-        }
+        let context = OutletContext { replica, chain_id, rollup };
+        Keystore { attesters: self.attesters, publishers: self.publishers, outlets: Outlets { context, record } }
     }
 }
 
 /// Loads a file, or every `*.json` of a directory (not recursively), in the order of their names.
 pub(crate) fn load(path: &Path) -> Result<UnboundKeystore, KeystoreError> {
-    let unreadable = |source| KeystoreError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| KeystoreError::Unreadable { path: path.to_owned(), source };
     let files = match fs::metadata(path).map_err(unreadable)?.is_dir() {
         true => json_files(path).map_err(unreadable)?,
         false => vec![path.to_owned()],
@@ -87,10 +76,7 @@ pub(crate) fn load(path: &Path) -> Result<UnboundKeystore, KeystoreError> {
     let mut reading = Reading::default();
     let mut documents = Vec::new();
     for file in &files {
-        let (text, metadata) = read(file).map_err(|source| KeystoreError::Unreadable {
-            path: file.clone(),
-            source,
-        })?;
+        let (text, metadata) = read(file).map_err(|source| KeystoreError::Unreadable { path: file.clone(), source })?;
         reading.warn_about_mode(file, &metadata);
         let place = Place::file(file);
         match Json::parse(&text) {
@@ -106,11 +92,7 @@ pub(crate) fn load(path: &Path) -> Result<UnboundKeystore, KeystoreError> {
     for warning in &reading.warnings {
         tracing::warn!(code = warning.code, "{}", warning.message);
     }
-    Ok(UnboundKeystore {
-        attesters: resolved.attesters,
-        publishers: resolved.publishers,
-        warnings: reading.warnings,
-    })
+    Ok(UnboundKeystore { attesters: resolved.attesters, publishers: resolved.publishers, warnings: reading.warnings })
 }
 
 /// The `*.json` files of a directory, by name: every replica reads them in the same order.
@@ -118,9 +100,7 @@ fn json_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let is_json = path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         if is_json && path.is_file() {
             files.push(path);
         }
@@ -134,10 +114,7 @@ fn read(path: &Path) -> io::Result<(Zeroizing<String>, Metadata)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.len() > FILE_BYTES_MAX {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("more than {FILE_BYTES_MAX} bytes"),
-        ));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {FILE_BYTES_MAX} bytes")));
     }
     // Room for all of it at once: a growing string would leave copies behind.
     let room = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);

@@ -35,10 +35,7 @@ impl Reading {
         if is_open_to_others(metadata) {
             let mode = metadata.permissions().mode() & 0o777;
             let name = file.display();
-            self.warn(
-                "keystore_mode",
-                format!("{name} has mode {mode:o}, others can read it: run chmod 600 {name}"),
-            );
+            self.warn("keystore_mode", format!("{name} has mode {mode:o}, others can read it: run chmod 600 {name}"));
         }
     }
 

@@ -69,10 +69,7 @@ fn only_fault(document: &Value) -> Fault {
     let shown = faults[0].to_string();
     assert!(shown.contains("keystore.json"), "{shown}");
     for key in [KEY_0, KEY_1, KEY_2] {
-        assert!(
-            !shown.contains(&key[2..]) && !shown.contains(&key[10..40]),
-            "a key in {shown}"
-        );
+        assert!(!shown.contains(&key[2..]) && !shown.contains(&key[10..40]), "a key in {shown}");
     }
     faults[0].clone()
 }
@@ -104,16 +101,10 @@ fn the_guides_file_works() {
 #[test]
 fn the_attesters_of_a_block_are_its_publishers_and_each_its_own_coinbase_by_default() {
     let keystore = load_one(&keystore(json!([validator(json!([KEY_0, KEY_1])), validator(json!(KEY_2))])));
-    let entries: Vec<_> = keystore
-        .attesters()
-        .map(|entry| (entry.address, entry.coinbase, entry.publishers.clone()))
-        .collect();
+    let entries: Vec<_> = keystore.attesters().map(|entry| (entry.address, entry.coinbase, entry.publishers.clone())).collect();
     let both = vec![ATTESTER_0, ATTESTER_1];
-    let mut expected = vec![
-        (ATTESTER_0, ATTESTER_0, both.clone()),
-        (ATTESTER_1, ATTESTER_1, both),
-        (ATTESTER_2, ATTESTER_2, vec![ATTESTER_2]),
-    ];
+    let mut expected =
+        vec![(ATTESTER_0, ATTESTER_0, both.clone()), (ATTESTER_1, ATTESTER_1, both), (ATTESTER_2, ATTESTER_2, vec![ATTESTER_2])];
     expected.sort();
     assert_eq!(entries, expected);
 }
@@ -154,17 +145,10 @@ fn a_wrong_key_is_shown_by_its_length_only() {
         (&format!("0x{}", "0".repeat(64)), "is <66 characters>", "cast wallet new"),
         (&format!("0x{}", "f".repeat(64)), "is <66 characters>", "cast wallet new"),
         (PHRASE, "is <59 characters>", "mnemonic"),
-        (
-            &ATTESTER_0.to_string(),
-            "is <42 characters>",
-            "remote signers are not supported yet",
-        ),
+        (&ATTESTER_0.to_string(), "is <42 characters>", "remote signers are not supported yet"),
     ] {
         let fault = only_fault(&keystore(json!([validator(json!([key]))])));
-        assert_eq!(
-            (fault.field.as_str(), fault.found.as_str()),
-            ("validators[0].attester[0]", found)
-        );
+        assert_eq!((fault.field.as_str(), fault.found.as_str()), ("validators[0].attester[0]", found));
         assert!(fault.remedy.contains(remedy), "{fault}");
     }
 }
@@ -176,10 +160,7 @@ fn a_key_in_a_public_field_is_not_shown() {
         // One digit more than a fee recipient has, so that both fields refuse it.
         document["validators"][0][field] = json!(format!("{KEY_1}0"));
         let fault = only_fault(&document);
-        assert_eq!(
-            (fault.field, fault.found),
-            (format!("validators[0].{field}"), "is 0x59…d0 (67 characters)".to_owned())
-        );
+        assert_eq!((fault.field, fault.found), (format!("validators[0].{field}"), "is 0x59…d0 (67 characters)".to_owned()));
     }
 }
 
@@ -187,44 +168,25 @@ fn a_key_in_a_public_field_is_not_shown() {
 fn addresses_are_read_as_the_official_node_reads_them() {
     let with = |coinbase: &str| json!({"attester": KEY_0, "feeRecipient": RECIPIENT, "coinbase": coinbase});
     let checksummed = ATTESTER_1.to_string();
-    for good in [
-        &checksummed,
-        &checksummed.to_lowercase(),
-        &checksummed[2..].to_uppercase(),
-        &checksummed[2..],
-    ] {
+    for good in [&checksummed, &checksummed.to_lowercase(), &checksummed[2..].to_uppercase(), &checksummed[2..]] {
         let loaded = load_one(&keystore(json!([with(good)])));
         assert_eq!(loaded.attesters().next().unwrap().coinbase, ATTESTER_1, "{good}");
     }
     let wrong_case = checksummed.replace('C', "c");
     let fault = only_fault(&keystore(json!([with(&wrong_case)])));
-    assert!(
-        fault.expected.contains("EIP-55") && fault.found.contains(&wrong_case),
-        "{fault}"
-    );
+    assert!(fault.expected.contains("EIP-55") && fault.found.contains(&wrong_case), "{fault}");
     assert!(only_fault(&keystore(json!([with("0x12")]))).found.contains("0x12"));
 }
 
 #[test]
 fn a_fee_recipient_is_a_field_element_and_zero_is_warned_about() {
     let with = |recipient: Value| keystore(json!([{"attester": KEY_0, "feeRecipient": recipient}]));
-    assert_eq!(
-        only_fault(&keystore(json!([{"attester": KEY_0}]))).field,
-        "validators[0].feeRecipient"
-    );
-    for wrong in [
-        json!(format!("0x{}", "f".repeat(64))),
-        json!("0x07"),
-        json!(7),
-        json!(ATTESTER_0.to_string()),
-    ] {
+    assert_eq!(only_fault(&keystore(json!([{"attester": KEY_0}]))).field, "validators[0].feeRecipient");
+    for wrong in [json!(format!("0x{}", "f".repeat(64))), json!("0x07"), json!(7), json!(ATTESTER_0.to_string())] {
         assert_eq!(only_fault(&with(wrong)).field, "validators[0].feeRecipient");
     }
     let zero = load_one(&with(json!(format!("0x{}", "0".repeat(64)))));
-    assert_eq!(
-        zero.warnings().iter().map(|warning| warning.code).collect::<Vec<_>>(),
-        ["keystore_recipient"]
-    );
+    assert_eq!(zero.warnings().iter().map(|warning| warning.code).collect::<Vec<_>>(), ["keystore_recipient"]);
 }
 
 #[test]
@@ -232,18 +194,11 @@ fn unknown_and_misspelt_fields_are_refused_with_the_right_name() {
     let mut document = keystore(json!([validator(json!([KEY_0]))]));
     document["validators"][0]["coinBase"] = json!(ATTESTER_1.to_string());
     let fault = only_fault(&document);
-    assert_eq!(
-        (fault.field.as_str(), fault.remedy.as_str()),
-        ("validators[0].coinBase", "write coinbase")
-    );
+    assert_eq!((fault.field.as_str(), fault.remedy.as_str()), ("validators[0].coinBase", "write coinbase"));
 
     let mut document = keystore(json!([validator(json!([KEY_0]))]));
     document["publisher"] = json!([KEY_1]);
-    assert_eq!(
-        only_fault(&document).field,
-        "publisher",
-        "schema 1 has no publisher at the top"
-    );
+    assert_eq!(only_fault(&document).field, "publisher", "schema 1 has no publisher at the top");
 
     let mut document = keystore(json!([validator(json!([KEY_0]))]));
     document[KEY_1] = json!(1);
@@ -264,44 +219,18 @@ fn forms_that_no_reader_should_guess_at_are_refused() {
         (keystore(json!([validator(json!([]))])), "validators[0].attester"),
         (keystore(json!([validator(json!([5]))])), "validators[0].attester[0]"),
         (keystore(json!([validator(json!([[KEY_0]]))])), "validators[0].attester[0]"),
+        (keystore(json!([validator(json!([{"key": KEY_0}]))])), "validators[0].attester[0]"),
+        (keystore(json!([{"attester": KEY_0, "publisher": [], "feeRecipient": RECIPIENT}])), "validators[0].publisher"),
+        (keystore(json!([validator(json!([{"mnemonic": PHRASE}]))])), "validators[0].attester[0].mnemonic"),
+        (keystore(json!([validator(json!({"mnemonic": "test junk"}))])), "validators[0].attester.mnemonic"),
+        (keystore(json!([validator(json!({"mnemonic": PHRASE, "addressCount": 0}))])), "validators[0].attester.addressCount"),
+        (keystore(json!([validator(json!({"mnemonic": PHRASE, "addressIndex": 1.5}))])), "validators[0].attester.addressIndex"),
         (
-            keystore(json!([validator(json!([{"key": KEY_0}]))])),
-            "validators[0].attester[0]",
-        ),
-        (
-            keystore(json!([{"attester": KEY_0, "publisher": [], "feeRecipient": RECIPIENT}])),
-            "validators[0].publisher",
-        ),
-        (
-            keystore(json!([validator(json!([{"mnemonic": PHRASE}]))])),
-            "validators[0].attester[0].mnemonic",
-        ),
-        (
-            keystore(json!([validator(json!({"mnemonic": "test junk"}))])),
-            "validators[0].attester.mnemonic",
-        ),
-        (
-            keystore(json!([validator(json!({"mnemonic": PHRASE, "addressCount": 0}))])),
-            "validators[0].attester.addressCount",
-        ),
-        (
-            keystore(json!([validator(json!({"mnemonic": PHRASE, "addressIndex": 1.5}))])),
-            "validators[0].attester.addressIndex",
-        ),
-        (
-            keystore(json!([validator(
-                json!({"mnemonic": PHRASE, "addressCount": 10000, "accountCount": 10000})
-            )])),
+            keystore(json!([validator(json!({"mnemonic": PHRASE, "addressCount": 10000, "accountCount": 10000}))])),
             "validators[0].attester",
         ),
-        (
-            keystore(json!([validator(json!({"path": "x"}))])),
-            "validators[0].attester.password",
-        ),
-        (
-            keystore(json!([validator(json!({"path": "/nowhere", "password": "p"}))])),
-            "validators[0].attester.path",
-        ),
+        (keystore(json!([validator(json!({"path": "x"}))])), "validators[0].attester.password"),
+        (keystore(json!([validator(json!({"path": "/nowhere", "password": "p"}))])), "validators[0].attester.path"),
         (json!([]), ""),
     ];
     for (document, field) in cases {
@@ -318,10 +247,7 @@ fn remote_signers_are_refused_by_the_field_that_names_them() {
     let mut block = keystore(json!([validator(json!([KEY_0]))]));
     block["validators"][0]["remoteSigner"] = json!({"remoteSignerUrl": url});
     for (document, field) in [
-        (
-            keystore(json!([validator(json!([account]))])),
-            "validators[0].attester[0].remoteSignerUrl",
-        ),
+        (keystore(json!([validator(json!([account]))])), "validators[0].attester[0].remoteSignerUrl"),
         (whole, "remoteSigner"),
         (block, "validators[0].remoteSigner"),
     ] {
@@ -341,18 +267,13 @@ fn text_that_is_not_json_is_refused_by_line_and_quotes_nothing() {
         folder.write("keystore.json", text);
         let faults = folder.faults();
         let shown = faults[0].to_string();
-        assert!(
-            shown.contains("is not JSON") && shown.contains("line 1") && !shown.contains(&KEY_0[2..]),
-            "{shown}"
-        );
+        assert!(shown.contains("is not JSON") && shown.contains("line 1") && !shown.contains(&KEY_0[2..]), "{shown}");
     }
 }
 
 #[test]
 fn a_mnemonic_gives_accounts_outside_and_addresses_inside() {
-    let document = keystore(json!([validator(
-        json!({"mnemonic": format!("  {PHRASE} "), "addressCount": 3})
-    )]));
+    let document = keystore(json!([validator(json!({"mnemonic": format!("  {PHRASE} "), "addressCount": 3}))]));
     let addresses: Vec<_> = load_one(&document).attesters().map(|entry| entry.address).collect();
     let mut expected = vec![ATTESTER_0, ATTESTER_1, ATTESTER_2];
     expected.sort();
@@ -364,10 +285,7 @@ fn a_mnemonic_gives_accounts_outside_and_addresses_inside() {
 }
 
 fn v3(folder: &Folder, name: &str) -> String {
-    folder
-        .write(name, include_str!("../../fixtures/v3.json"))
-        .display()
-        .to_string()
+    folder.write(name, include_str!("../../fixtures/v3.json")).display().to_string()
 }
 
 #[test]
@@ -389,10 +307,7 @@ fn a_json_v3_file_is_checked_before_and_after_it_is_opened() {
     let account = |path: &str, password: &str| keystore(json!([validator(json!({"path": path, "password": password}))]));
     let keys = Folder::new(&[]);
     let fault = only_fault(&account(&v3(&keys, "key.json"), "wrong"));
-    assert!(
-        fault.found.contains("the password does not open") && !fault.to_string().contains("wrong"),
-        "{fault}"
-    );
+    assert!(fault.found.contains("the password does not open") && !fault.to_string().contains("wrong"), "{fault}");
 
     let good: Value = serde_json::from_str(include_str!("../../fixtures/v3.json")).unwrap();
     let changes: [(&str, Value); 8] = [
@@ -409,18 +324,10 @@ fn a_json_v3_file_is_checked_before_and_after_it_is_opened() {
         let mut changed = good.clone();
         *changed.pointer_mut(pointer).unwrap() = value;
         let path = keys.write("changed.json", &changed.to_string()).display().to_string();
-        assert_eq!(
-            only_fault(&account(&path, "test")).field,
-            "validators[0].attester.path",
-            "{pointer}"
-        );
+        assert_eq!(only_fault(&account(&path, "test")).field, "validators[0].attester.path", "{pointer}");
     }
     let empty = Folder::new(&[]);
-    assert!(
-        only_fault(&account(&empty.0.path().display().to_string(), "test"))
-            .found
-            .contains("holds no *.json file")
-    );
+    assert!(only_fault(&account(&empty.0.path().display().to_string(), "test")).found.contains("holds no *.json file"));
 }
 
 #[test]
@@ -444,13 +351,7 @@ fn an_attester_that_stands_twice_is_refused_also_behind_files_and_phrases() {
         for folder in [same, apart] {
             let faults = folder.faults();
             assert_eq!(faults.len(), 1, "{faults:#?}");
-            assert!(
-                faults[0]
-                    .found
-                    .contains(&format!("is the attester {ATTESTER_0}, which is validators[0]")),
-                "{}",
-                faults[0]
-            );
+            assert!(faults[0].found.contains(&format!("is the attester {ATTESTER_0}, which is validators[0]")), "{}", faults[0]);
         }
     }
     let twice = Folder::new(&[("a.json", &keystore(json!([validator(json!([KEY_0, KEY_0]))])))]);
@@ -483,18 +384,11 @@ fn schema_2_defaults_hold_for_validators_without_their_own() {
     });
     let keystore = load_one(&document);
     let entry = keystore.attesters().next().unwrap();
-    assert_eq!(
-        (entry.coinbase, entry.publishers.as_slice()),
-        (ATTESTER_1, [ATTESTER_2].as_slice())
-    );
+    assert_eq!((entry.coinbase, entry.publishers.as_slice()), (ATTESTER_1, [ATTESTER_2].as_slice()));
 
     let other = json!({"schemaVersion": 2, "coinbase": ATTESTER_2.to_string(), "validators": [{"attester": KEY_1}]});
     let folder = Folder::new(&[("a.json", &document), ("b.json", &other)]);
-    assert_eq!(
-        folder.faults()[0].field,
-        "coinbase",
-        "files that contradict each other are refused"
-    );
+    assert_eq!(folder.faults()[0].field, "coinbase", "files that contradict each other are refused");
 
     document.as_object_mut().unwrap().remove("feeRecipient");
     assert_eq!(only_fault(&document).field, "validators[0].feeRecipient");
@@ -506,10 +400,7 @@ fn two_provers_are_refused_and_one_is_without_use() {
     let folder = Folder::new(&[("a.json", &with(KEY_0, KEY_2)), ("b.json", &with(KEY_1, KEY_2))]);
     assert_eq!(folder.faults()[0].field, "prover");
     let one = load_one(&with(KEY_0, KEY_2));
-    assert_eq!(
-        one.warnings().iter().map(|warning| warning.code).collect::<Vec<_>>(),
-        ["keystore_unused"]
-    );
+    assert_eq!(one.warnings().iter().map(|warning| warning.code).collect::<Vec<_>>(), ["keystore_unused"]);
 }
 
 #[test]

@@ -22,11 +22,7 @@ pub(super) fn decrypt(place: &Place, file: &Path, password: &str, reading: &mut 
     let name = file.display();
     let fault = |found: String, expected: &str, remedy: &str| place.key("path").fault(found, expected, remedy);
     let unreadable = |error: std::io::Error| {
-        fault(
-            format!("is {name}, which cannot be read ({error})"),
-            "a JSON V3 key file",
-            "check path and owner",
-        )
+        fault(format!("is {name}, which cannot be read ({error})"), "a JSON V3 key file", "check path and owner")
     };
     let (text, metadata) = super::read(file).map_err(unreadable)?;
     reading.warn_about_mode(file, &metadata);
@@ -34,11 +30,7 @@ pub(super) fn decrypt(place: &Place, file: &Path, password: &str, reading: &mut 
     let stated =
         check(&json).map_err(|rule| fault(format!("is {name}"), rule, "write the key file again with a current tool"))?;
     let signer = PrivateKeySigner::decrypt_keystore(file, password).map_err(|_| {
-        fault(
-            format!("is {name}, which the password does not open"),
-            "the password of that file",
-            "check password",
-        )
+        fault(format!("is {name}, which the password does not open"), "the password of that file", "check password")
     })?;
     let key = Key::from_secret(signer.into_credential());
     match stated {
@@ -64,10 +56,7 @@ fn check(json: &Json) -> Result<Option<Address>, &'static str> {
         return Err(rule);
     }
     let bytes = |text: Option<&str>| text.and_then(|text| hex::decode(text).ok()).map(|bytes| bytes.len());
-    let vector = crypto
-        .member("cipherparams")
-        .and_then(|params| params.member("iv"))
-        .and_then(Json::text);
+    let vector = crypto.member("cipherparams").and_then(|params| params.member("iv")).and_then(Json::text);
     if bytes(vector) != Some(16) || bytes(text("ciphertext")) != Some(32) || bytes(text("mac")) != Some(32) {
         return Err("an iv of 16, a ciphertext of 32 and a mac of 32 bytes");
     }

@@ -20,7 +20,7 @@ pub(super) fn private_key(place: &Place, text: &str) -> Result<Key, Fault> {
     if is_hex {
         let range = "a number from 1 to the order of secp256k1 less 1";
         let make = "make a key with `cast wallet new`";
-        return Key::from_bytes(bytes.as_slice()).ok_or_else(|| place.fault(secret(text), range, make));
+        return Key::from_bytes(&bytes).ok_or_else(|| place.fault(secret(text), range, make));
     }
     let remedy = if is_placeholder(text) {
         "this is the guide's placeholder, put the key itself in its place (`cast wallet new` makes one)"
@@ -83,8 +83,7 @@ pub(super) fn aztec_address(place: &Place, json: &Json) -> Result<Fr, Fault> {
 
 /// A text that must be there.
 pub(super) fn text<'a>(place: &Place, json: &'a Json, rule: &str) -> Result<&'a str, Fault> {
-    json.text()
-        .ok_or_else(|| place.fault(format!("is {}", json.kind()), rule, ""))
+    json.text().ok_or_else(|| place.fault(format!("is {}", json.kind()), rule, ""))
 }
 
 /// A whole number in a range.
@@ -115,11 +114,7 @@ fn public(text: &str) -> String {
     if is_address(text) || (characters <= SHOWN_CHARACTERS_MAX && !text.chars().any(char::is_control)) {
         return format!("is \"{text}\"");
     }
-    match (
-        is_long_hex(text),
-        text.get(..4),
-        text.len().checked_sub(2).and_then(|start| text.get(start..)),
-    ) {
+    match (is_long_hex(text), text.get(..4), text.len().checked_sub(2).and_then(|start| text.get(start..))) {
         (true, Some(head), Some(tail)) if text.starts_with("0x") => format!("is {head}…{tail} ({characters} characters)"),
         _ => format!("is <{characters} characters>"),
     }
@@ -127,9 +122,7 @@ fn public(text: &str) -> String {
 
 /// Words such as `ETH_PRIVATE_KEY_0`, `ETH_ADDRESS_2`, `AZTEC_ADDRESS_0`.
 fn is_placeholder(text: &str) -> bool {
-    let is_word = text
-        .bytes()
-        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let is_word = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     is_word
         && text.len() <= SHOWN_CHARACTERS_MAX
         && (text.starts_with("ETH_") || text.starts_with("AZTEC_") || text.contains("_KEY"))

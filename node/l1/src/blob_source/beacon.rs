@@ -50,17 +50,12 @@ impl BeaconNode<'_> {
     /// Source: the beacon API, <https://ethereum.github.io/beacon-APIs>; npm @aztec/blob-client 4.1.2 uses the older one only.
     pub(super) async fn blobs(&self, block: u64, hashes: &[B256]) -> Result<Vec<Blob>, SourceError> {
         let query: Vec<String> = hashes.iter().map(|hash| format!("versioned_hashes={hash}")).collect();
-        let newer = self
-            .get(&format!("eth/v1/beacon/blobs/{block}?{}", query.join("&")), BLOBS_LIMIT)
-            .await;
+        let newer = self.get(&format!("eth/v1/beacon/blobs/{block}?{}", query.join("&")), BLOBS_LIMIT).await;
         if let Ok(Some(body)) = &newer {
             let blobs: Blobs = serde_json::from_slice(body)?;
             return blobs.data.iter().map(|text| parse_blob(text)).collect();
         }
-        match (
-            self.get(&format!("eth/v1/beacon/blob_sidecars/{block}"), BLOBS_LIMIT).await,
-            newer,
-        ) {
+        match (self.get(&format!("eth/v1/beacon/blob_sidecars/{block}"), BLOBS_LIMIT).await, newer) {
             (Ok(Some(body)), _) => {
                 let sidecars: Sidecars = serde_json::from_slice(&body)?;
                 sidecars.data.iter().map(|sidecar| parse_blob(&sidecar.blob)).collect()
@@ -73,9 +68,7 @@ impl BeaconNode<'_> {
     /// The beacon slot of an L1 block.
     pub(super) async fn slot_of(&self, block: &L1Block, slot_duration: u64) -> Result<u64, SourceError> {
         let body = self.get("eth/v1/beacon/genesis", GENESIS_LIMIT).await?;
-        let genesis: Genesis = serde_json::from_slice(&body.ok_or(SourceError::NotFound {
-            what: "the beacon genesis",
-        })?)?;
+        let genesis: Genesis = serde_json::from_slice(&body.ok_or(SourceError::NotFound { what: "the beacon genesis" })?)?;
         let genesis_time: u64 = genesis.data.genesis_time.parse().map_err(|_| SourceError::BeaconTime)?;
         let since = block.timestamp.checked_sub(genesis_time).ok_or(SourceError::BeaconTime)?;
         since.checked_div(slot_duration).ok_or(SourceError::BeaconTime)
@@ -83,11 +76,7 @@ impl BeaconNode<'_> {
 
     async fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, HttpError> {
         let url = format!("{}/{path}", self.base.as_str().trim_end_matches('/'));
-        within(
-            self.timeout,
-            fetch(self.http.get(url).header("accept", "application/json"), limit),
-        )
-        .await
+        within(self.timeout, fetch(self.http.get(url).header("accept", "application/json"), limit)).await
     }
 }
 
@@ -111,10 +100,7 @@ mod tests {
                 let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
                 let path = request.split(' ').nth(1).unwrap_or_default();
                 let (status, body) = respond(path).map_or((404, String::new()), |body| (200, body));
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                    body.len()
-                );
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                 let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
             }
         });
@@ -123,11 +109,7 @@ mod tests {
 
     async fn blobs_of(url: &Url) -> Result<Vec<Blob>, SourceError> {
         let http = client();
-        let node = BeaconNode {
-            http: &http,
-            base: url,
-            timeout: Duration::from_secs(5),
-        };
+        let node = BeaconNode { http: &http, base: url, timeout: Duration::from_secs(5) };
         node.blobs(7, &[B256::repeat_byte(1), B256::repeat_byte(2)]).await
     }
 
@@ -143,11 +125,7 @@ mod tests {
     #[tokio::test]
     async fn the_newer_endpoint_is_asked_for_the_wanted_hashes() {
         let url = serve(|path| {
-            let hashes = format!(
-                "versioned_hashes=0x{}&versioned_hashes=0x{}",
-                "01".repeat(32),
-                "02".repeat(32)
-            );
+            let hashes = format!("versioned_hashes=0x{}&versioned_hashes=0x{}", "01".repeat(32), "02".repeat(32));
             (path == format!("/eth/v1/beacon/blobs/7?{hashes}")).then(|| format!(r#"{{"data":["{}"]}}"#, blob()))
         });
         assert_eq!(blobs_of(&url.await).await.unwrap().len(), 1);
@@ -164,14 +142,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_block_and_noise_are_errors() {
-        assert!(matches!(
-            blobs_of(&serve(|_| None).await).await,
-            Err(SourceError::NotFound { .. })
-        ));
-        assert!(matches!(
-            blobs_of(&serve(|_| Some("<html>".into())).await).await,
-            Err(SourceError::Json(_))
-        ));
+        assert!(matches!(blobs_of(&serve(|_| None).await).await, Err(SourceError::NotFound { .. })));
+        assert!(matches!(blobs_of(&serve(|_| Some("<html>".into())).await).await, Err(SourceError::Json(_))));
         let short = serve(|_| Some(r#"{"data":["0x00"]}"#.into()));
         assert!(matches!(blobs_of(&short.await).await, Err(SourceError::Length { .. })));
     }
@@ -180,16 +152,8 @@ mod tests {
     async fn a_beacon_slot_follows_from_the_time_of_the_l1_block() {
         let url = serve(|_| Some(r#"{"data":{"genesis_time":"1000"}}"#.into())).await;
         let http = client();
-        let node = BeaconNode {
-            http: &http,
-            base: &url,
-            timeout: Duration::from_secs(5),
-        };
-        let block = |timestamp| L1Block {
-            number: L1BlockNumber::new(1),
-            hash: B256::ZERO,
-            timestamp,
-        };
+        let node = BeaconNode { http: &http, base: &url, timeout: Duration::from_secs(5) };
+        let block = |timestamp| L1Block { number: L1BlockNumber::new(1), hash: B256::ZERO, timestamp };
         assert_eq!(node.slot_of(&block(1120), 12).await.unwrap(), 10);
         assert!(matches!(node.slot_of(&block(999), 12).await, Err(SourceError::BeaconTime)));
         assert!(matches!(node.slot_of(&block(1120), 0).await, Err(SourceError::BeaconTime)));

@@ -89,14 +89,8 @@ mod tests {
         assert!(parse_file(&[]).is_err());
         assert!(parse_file(&file("")).is_err());
         assert!(parse_file(&file(r#"{"blob":"0x00"}"#)).is_err(), "too short");
-        assert!(
-            parse_file(&file(&format!(r#"{{"blob":"0x{}"}}"#, "00".repeat(BLOB_BYTES + 1)))).is_err(),
-            "too long"
-        );
-        assert!(
-            parse_file(&file(&format!(r#"{{"blob":"0x{}"}}"#, "zz".repeat(BLOB_BYTES)))).is_err(),
-            "no hex"
-        );
+        assert!(parse_file(&file(&format!(r#"{{"blob":"0x{}"}}"#, "00".repeat(BLOB_BYTES + 1)))).is_err(), "too long");
+        assert!(parse_file(&file(&format!(r#"{{"blob":"0x{}"}}"#, "zz".repeat(BLOB_BYTES)))).is_err(), "no hex");
         // A header that announces four gigabytes must not be believed.
         assert!(parse_file(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0x00]).is_err());
         let good = file(&format!(r#"{{"blob":"0x{}"}}"#, "00".repeat(BLOB_BYTES)));

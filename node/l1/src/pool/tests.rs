@@ -52,10 +52,7 @@ impl Server {
                     std::future::pending::<()>().await;
                 }
                 let (status, body) = respond(manner, &request);
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                    body.len()
-                );
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                 let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
             }
         });
@@ -82,23 +79,17 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> String {
 
 fn respond(manner: Manner, request: &str) -> (u16, String) {
     let json = request.split("\r\n\r\n").nth(1).unwrap_or_default();
-    let id = serde_json::from_str::<serde_json::Value>(json)
-        .map(|value| value["id"].clone())
-        .unwrap_or_default();
+    let id = serde_json::from_str::<serde_json::Value>(json).map(|value| value["id"].clone()).unwrap_or_default();
     match manner {
-        Manner::Answers { head } if request.contains("eth_getBlockByNumber") => (
-            200,
-            format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"number":"0x{head:x}","timestamp":"0x{head:x}"}}}}"#),
-        ),
+        Manner::Answers { head } if request.contains("eth_getBlockByNumber") => {
+            (200, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"number":"0x{head:x}","timestamp":"0x{head:x}"}}}}"#))
+        }
         Manner::Answers { .. } => (200, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"0x1"}}"#)),
         Manner::Reverts => {
             let error = r#"{"code":3,"message":"execution reverted","data":"0x338736ad"}"#;
             (200, format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
         }
-        Manner::Limits => (
-            200,
-            format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32005,"message":"limit exceeded"}}}}"#),
-        ),
+        Manner::Limits => (200, format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32005,"message":"limit exceeded"}}}}"#)),
         Manner::Status(status) => (status, "<html>".to_owned()),
         Manner::Hangs => (200, String::new()),
     }
@@ -131,14 +122,9 @@ async fn every_call_succeeds_with_a_dead_first_endpoint_and_a_good_second() {
 
 #[tokio::test]
 async fn a_failed_endpoint_is_asked_once_and_then_passed_over() {
-    for manner in [
-        Manner::Status(500),
-        Manner::Status(429),
-        Manner::Status(403),
-        Manner::Status(200),
-        Manner::Limits,
-        Manner::Hangs,
-    ] {
+    for manner in
+        [Manner::Status(500), Manner::Status(429), Manner::Status(403), Manner::Status(200), Manner::Limits, Manner::Hangs]
+    {
         let (bad, good) = (Server::start(manner).await, Server::start(Manner::Answers { head: 1 }).await);
         let (_, provider) = pool(vec![bad.url.clone(), good.url.clone()]);
         for _ in 0..3 {
@@ -150,16 +136,10 @@ async fn a_failed_endpoint_is_asked_once_and_then_passed_over() {
 
 #[tokio::test]
 async fn a_json_rpc_error_is_an_answer_and_no_other_endpoint_is_asked() {
-    let (first, second) = (
-        Server::start(Manner::Reverts).await,
-        Server::start(Manner::Answers { head: 1 }).await,
-    );
+    let (first, second) = (Server::start(Manner::Reverts).await, Server::start(Manner::Answers { head: 1 }).await);
     let (pool, provider) = pool(vec![first.url.clone(), second.url.clone()]);
     let error = L1Error::from_transport("test", provider.get_chain_id().await.unwrap_err());
-    assert_eq!(
-        error.revert().map(ToString::to_string).as_deref(),
-        Some("Rollup__InvalidCoinbase()")
-    );
+    assert_eq!(error.revert().map(ToString::to_string).as_deref(), Some("Rollup__InvalidCoinbase()"));
     assert_eq!((first.asked(), second.asked()), (1, 0));
     assert!(pool.status()[0].healthy);
 }
@@ -170,23 +150,15 @@ async fn when_all_are_dead_the_error_names_them_all_and_no_secret() {
     for _ in 0..2 {
         let error = provider.get_chain_id().await.unwrap_err();
         assert!(matches!(error, RpcError::Transport(_)));
-        let L1Error::Unreachable(exhausted) = L1Error::from_transport("test", error) else {
-            panic!("not unreachable")
-        };
+        let L1Error::Unreachable(exhausted) = L1Error::from_transport("test", error) else { panic!("not unreachable") };
         assert_eq!(exhausted.failures.len(), 2);
-        assert!(
-            !exhausted.to_string().contains("secret") && !exhausted.to_string().contains("key"),
-            "{exhausted}"
-        );
+        assert!(!exhausted.to_string().contains("secret") && !exhausted.to_string().contains("key"), "{exhausted}");
     }
 }
 
 #[tokio::test]
 async fn a_lagging_endpoint_is_passed_over_but_asked_when_nothing_else_is_left() {
-    let (behind, ahead) = (
-        Server::start(Manner::Answers { head: 10 }).await,
-        Server::start(Manner::Answers { head: 15 }).await,
-    );
+    let (behind, ahead) = (Server::start(Manner::Answers { head: 10 }).await, Server::start(Manner::Answers { head: 15 }).await);
     let (pool, provider) = pool(vec![behind.url.clone(), ahead.url.clone()]);
     probe_due(&pool).await;
     assert_eq!((behind.asked(), ahead.asked()), (1, 1));

@@ -37,19 +37,11 @@ fn bytes(text: &str) -> Vec<u8> {
 #[test]
 fn every_signature_parses_to_its_official_selector() {
     let fixture = fixture();
-    assert_eq!(
-        table().len(),
-        SIGNATURES.len(),
-        "two signatures share a selector, or one does not parse"
-    );
+    assert_eq!(table().len(), SIGNATURES.len(), "two signatures share a selector, or one does not parse");
     for Selector { selector, signature } in fixture.selectors {
         let selector: [u8; 4] = bytes(&selector).try_into().unwrap();
         let name = signature.split('(').next().unwrap();
-        assert_eq!(
-            table().get(&selector).map(|error| error.name.as_str()),
-            Some(name),
-            "{signature}"
-        );
+        assert_eq!(table().get(&selector).map(|error| error.name.as_str()), Some(name), "{signature}");
     }
 }
 
@@ -65,23 +57,12 @@ fn refusals_of_the_real_contracts_decode_to_name_and_arguments() {
 
 #[test]
 fn a_refusal_reads_like_a_call() {
-    let data = fixture()
-        .reverts
-        .into_iter()
-        .find(|refusal| refusal.label == "slot + 1")
-        .unwrap()
-        .data;
-    assert_eq!(
-        Revert::decode(&bytes(&data)).to_string(),
-        "HeaderLib__InvalidSlotNumber(expected: 26, actual: 27)"
-    );
+    let data = fixture().reverts.into_iter().find(|refusal| refusal.label == "slot + 1").unwrap().data;
+    assert_eq!(Revert::decode(&bytes(&data)).to_string(), "HeaderLib__InvalidSlotNumber(expected: 26, actual: 27)");
     assert_eq!(Revert::decode(&[]).to_string(), "no reason given");
     assert_eq!(Revert::decode(&[1, 2, 3, 4, 5]).to_string(), "0x01020304()");
     let message = alloy::sol_types::Revert::from("Multicall3: call failed").abi_encode();
-    assert_eq!(
-        Revert::decode(&message).to_string(),
-        "Error(message: Multicall3: call failed)"
-    );
+    assert_eq!(Revert::decode(&message).to_string(), "Error(message: Multicall3: call failed)");
 }
 
 #[test]

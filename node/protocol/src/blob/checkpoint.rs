@@ -85,10 +85,7 @@ pub fn checkpoint_fields(block_fields: Vec<Fr>) -> Result<Vec<Fr>, BlobError> {
     let count = block_fields.len() + 1;
     let marker = u32::try_from(count)
         .map(checkpoint_end_marker)
-        .map_err(|_| BlobError::TooLarge {
-            what: "number of fields",
-            number: u64::try_from(count).unwrap_or(u64::MAX),
-        })?;
+        .map_err(|_| BlobError::TooLarge { what: "number of fields", number: u64::try_from(count).unwrap_or(u64::MAX) })?;
     let mut fields = block_fields;
     fields.push(marker);
     Ok(fields)
@@ -110,21 +107,14 @@ pub fn decode_checkpoint(fields: &[Fr]) -> Result<DecodedCheckpoint, BlobError> 
     loop {
         let (block, behind) = read_block(rest, blocks.is_empty(), position(rest))?;
         blocks.push(block);
-        let (next, tail) = behind.split_first().ok_or(BlobError::Truncated {
-            what: "checkpoint end marker",
-            wanted: 1,
-            left: 0,
-        })?;
+        let (next, tail) =
+            behind.split_first().ok_or(BlobError::Truncated { what: "checkpoint end marker", wanted: 1, left: 0 })?;
         rest = behind;
         if let Some(num_fields) = parse_checkpoint_end_marker(*next) {
             let found = position(tail);
             let expected = usize::try_from(num_fields).unwrap_or(usize::MAX);
             if found != expected {
-                return Err(BlobError::Count {
-                    what: "fields",
-                    expected,
-                    found,
-                });
+                return Err(BlobError::Count { what: "fields", expected, found });
             }
             return match tail.iter().position(|field| !field.is_zero()) {
                 Some(offset) => Err(BlobError::Padding { index: found + offset }),
@@ -143,11 +133,7 @@ pub fn decode_transaction(fields: &[Fr]) -> Result<TxFields, BlobError> {
     if rest.is_empty() {
         Ok(transaction)
     } else {
-        Err(BlobError::Count {
-            what: "fields",
-            expected: fields.len() - rest.len(),
-            found: fields.len(),
-        })
+        Err(BlobError::Count { what: "fields", expected: fields.len() - rest.len(), found: fields.len() })
     }
 }
 
@@ -155,21 +141,13 @@ fn read_block(fields: &[Fr], first: bool, position: usize) -> Result<(DecodedBlo
     let mut transactions = Vec::new();
     let mut rest = fields;
     loop {
-        let next = rest.first().ok_or(BlobError::Truncated {
-            what: "block end marker",
-            wanted: 1,
-            left: 0,
-        })?;
+        let next = rest.first().ok_or(BlobError::Truncated { what: "block end marker", wanted: 1, left: 0 })?;
         let index = position + (fields.len() - rest.len());
         if let Some(marker) = BlockEndMarker::from_field(*next) {
             let (end, tail) = read_block_end(rest, marker, first, index)?;
             let expected = usize::from(marker.num_txs);
             if expected != transactions.len() {
-                return Err(BlobError::Count {
-                    what: "transactions",
-                    expected,
-                    found: transactions.len(),
-                });
+                return Err(BlobError::Count { what: "transactions", expected, found: transactions.len() });
             }
             return Ok((DecodedBlock { transactions, end }, tail));
         }
@@ -181,27 +159,13 @@ fn read_block(fields: &[Fr], first: bool, position: usize) -> Result<(DecodedBlo
 
 fn read_block_end(fields: &[Fr], marker: BlockEndMarker, first: bool, index: usize) -> Result<(BlockEnd, &[Fr]), BlobError> {
     let wanted = if first { 7 } else { 6 };
-    let truncated = BlobError::Truncated {
-        what: "block end",
-        wanted,
-        left: fields.len(),
-    };
+    let truncated = BlobError::Truncated { what: "block end", wanted, left: fields.len() };
     let (taken, rest) = fields.split_at_checked(wanted).ok_or_else(|| truncated.clone())?;
     let (&[_, state, last_archive_root, note_hash_root, nullifier_root, public_data_root], messages) =
         taken.split_first_chunk::<6>().ok_or(truncated)?;
-    let state = BlockEndState::from_field(state).ok_or(BlobError::Marker {
-        what: "block end state",
-        index: index + 1,
-    })?;
+    let state = BlockEndState::from_field(state).ok_or(BlobError::Marker { what: "block end state", index: index + 1 })?;
     let l1_to_l2_message_root = messages.first().copied();
-    let end = BlockEnd {
-        marker,
-        state,
-        last_archive_root,
-        note_hash_root,
-        nullifier_root,
-        public_data_root,
-        l1_to_l2_message_root,
-    };
+    let end =
+        BlockEnd { marker, state, last_archive_root, note_hash_root, nullifier_root, public_data_root, l1_to_l2_message_root };
     Ok((end, rest))
 }

@@ -151,11 +151,7 @@ impl BlockEndMarker {
     /// [`BlobError::TooLarge`] for a block number above 32 bits.
     pub fn to_field(&self) -> Result<Fr, BlobError> {
         let number = fit("block number", self.block_number.get(), 32)?;
-        Ok(Packer::new(BLOCK_END_PREFIX)
-            .push(self.timestamp, 64)
-            .push(number, 32)
-            .push(self.num_txs.into(), 16)
-            .field())
+        Ok(Packer::new(BLOCK_END_PREFIX).push(self.timestamp, 64).push(number, 32).push(self.num_txs.into(), 16).field())
     }
 
     /// Reads a marker; `None` for a field that is none.
@@ -164,11 +160,7 @@ impl BlockEndMarker {
         let num_txs = rest.pull_u16();
         let block_number = BlockNumber::new(rest.pull(32));
         let timestamp = rest.pull(64);
-        rest.ends_with(BLOCK_END_PREFIX).then_some(Self {
-            num_txs,
-            block_number,
-            timestamp,
-        })
+        rest.ends_with(BLOCK_END_PREFIX).then_some(Self { num_txs, block_number, timestamp })
     }
 }
 
@@ -219,11 +211,7 @@ pub fn parse_checkpoint_end_marker(field: Fr) -> Option<u32> {
 }
 
 const fn fit(what: &'static str, number: u64, bits: u32) -> Result<u64, BlobError> {
-    if number >> bits == 0 {
-        Ok(number)
-    } else {
-        Err(BlobError::TooLarge { what, number })
-    }
+    if number >> bits == 0 { Ok(number) } else { Err(BlobError::TooLarge { what, number }) }
 }
 
 #[cfg(test)]
@@ -271,18 +259,8 @@ mod tests {
 
     #[test]
     fn numbers_without_room_are_refused() {
-        let marker = BlockEndMarker {
-            num_txs: 0,
-            block_number: BlockNumber::new(1 << 32),
-            timestamp: 0,
-        };
-        assert_eq!(
-            marker.to_field(),
-            Err(BlobError::TooLarge {
-                what: "block number",
-                number: 1 << 32
-            })
-        );
+        let marker = BlockEndMarker { num_txs: 0, block_number: BlockNumber::new(1 << 32), timestamp: 0 };
+        assert_eq!(marker.to_field(), Err(BlobError::TooLarge { what: "block number", number: 1 << 32 }));
         assert_eq!(BlockEndState::from_field(Fr::from_u256(U256::from(1) << 208).unwrap()), None);
     }
 }

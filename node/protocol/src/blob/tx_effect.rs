@@ -113,10 +113,7 @@ impl TryFrom<TxFields> for TxEffect {
     fn try_from(fields: TxFields) -> Result<Self, EffectError> {
         let public_logs = read_public_logs(&fields.public_logs)?;
         let contract_class_logs = match fields.contract_class_log.split_first() {
-            Some((address, emitted)) => vec![ContractClassLog {
-                contract_address: *address,
-                fields: emitted.to_vec(),
-            }],
+            Some((address, emitted)) => vec![ContractClassLog { contract_address: *address, fields: emitted.to_vec() }],
             None => Vec::new(),
         };
         let effect = Self {
@@ -142,16 +139,10 @@ fn read_public_logs(flat: &[Fr]) -> Result<Vec<PublicLog>, EffectError> {
     let mut rest = flat;
     let mut logs = Vec::new();
     while let Some((length, tail)) = rest.split_first() {
-        let length = length
-            .to_u64()
-            .and_then(|length| usize::try_from(length).ok())
-            .ok_or_else(|| wrong.clone())?;
+        let length = length.to_u64().and_then(|length| usize::try_from(length).ok()).ok_or_else(|| wrong.clone())?;
         let (contract_address, tail) = tail.split_first().ok_or_else(|| wrong.clone())?;
         let (fields, tail) = tail.split_at_checked(length).ok_or_else(|| wrong.clone())?;
-        logs.push(PublicLog {
-            contract_address: *contract_address,
-            fields: fields.to_vec(),
-        });
+        logs.push(PublicLog { contract_address: *contract_address, fields: fields.to_vec() });
         rest = tail;
     }
     Ok(logs)
@@ -167,11 +158,7 @@ impl TxEffect {
         let public_logs: Vec<Fr> = self
             .public_logs
             .iter()
-            .flat_map(|log| {
-                [field_of(log.fields.len()), log.contract_address]
-                    .into_iter()
-                    .chain(log.fields.iter().copied())
-            })
+            .flat_map(|log| [field_of(log.fields.len()), log.contract_address].into_iter().chain(log.fields.iter().copied()))
             .collect();
         let contract_class_log: Vec<Fr> = self
             .contract_class_logs
@@ -248,33 +235,21 @@ impl TxEffect {
         let nullifiers = read_list(&mut reader)?;
         let l2_to_l1_messages = read_list(&mut reader)?;
         let public_data_writes = (0..reader.byte()?)
-            .map(|_| {
-                Ok(PublicDataWrite {
-                    leaf_slot: reader.field()?,
-                    value: reader.field()?,
-                })
-            })
+            .map(|_| Ok(PublicDataWrite { leaf_slot: reader.field()?, value: reader.field()? }))
             .collect::<Result<_, ReadError>>()?;
-        let private_logs = (0..reader.byte()?)
-            .map(|_| read_padded(&mut reader, PRIVATE_LOG_FIELDS))
-            .collect::<Result<_, EffectError>>()?;
+        let private_logs =
+            (0..reader.byte()?).map(|_| read_padded(&mut reader, PRIVATE_LOG_FIELDS)).collect::<Result<_, EffectError>>()?;
         let mut public_logs = Vec::new();
         for _ in 0..reader.u32()? {
             let length = reader.u32()?;
             let contract_address = reader.field()?;
             let fields = (0..length).map(|_| reader.field()).collect::<Result<_, ReadError>>()?;
-            public_logs.push(PublicLog {
-                contract_address,
-                fields,
-            });
+            public_logs.push(PublicLog { contract_address, fields });
         }
         let contract_class_logs = (0..reader.byte()?)
             .map(|_| {
                 let contract_address = reader.field()?;
-                Ok(ContractClassLog {
-                    contract_address,
-                    fields: read_padded(&mut reader, CLASS_LOG_FIELDS)?,
-                })
+                Ok(ContractClassLog { contract_address, fields: read_padded(&mut reader, CLASS_LOG_FIELDS)? })
             })
             .collect::<Result<_, EffectError>>()?;
         reader.finish()?;
@@ -305,11 +280,7 @@ impl TxEffect {
         limit("public data writes", self.public_data_writes.len(), MAX_PUBLIC_DATA_WRITES)?;
         limit("private logs", self.private_logs.len(), MAX_PRIVATE_LOGS)?;
         limit("contract class logs", self.contract_class_logs.len(), MAX_CLASS_LOGS)?;
-        let flat = self
-            .public_logs
-            .iter()
-            .map(|log| log.fields.len() + PUBLIC_LOG_HEADER_FIELDS)
-            .sum();
+        let flat = self.public_logs.iter().map(|log| log.fields.len() + PUBLIC_LOG_HEADER_FIELDS).sum();
         limit("public log fields", flat, PUBLIC_LOGS_FIELDS)?;
         for log in &self.private_logs {
             limit("private log fields", log.len(), PRIVATE_LOG_FIELDS)?;
@@ -320,27 +291,18 @@ impl TxEffect {
         none_empty("note hash", &self.note_hashes, Fr::is_zero)?;
         none_empty("nullifier", &self.nullifiers, Fr::is_zero)?;
         none_empty("message to L1", &self.l2_to_l1_messages, Fr::is_zero)?;
-        none_empty("public data write", &self.public_data_writes, |write| {
-            write.leaf_slot.is_zero() && write.value.is_zero()
-        })?;
+        none_empty("public data write", &self.public_data_writes, |write| write.leaf_slot.is_zero() && write.value.is_zero())?;
         none_empty("private log", &self.private_logs, Vec::is_empty)?;
         none_empty("contract class log", &self.contract_class_logs, |log| log.fields.is_empty())
     }
 }
 
 const fn limit(what: &'static str, count: usize, limit: usize) -> Result<(), EffectError> {
-    if count > limit {
-        Err(EffectError::TooMany { what, count, limit })
-    } else {
-        Ok(())
-    }
+    if count > limit { Err(EffectError::TooMany { what, count, limit }) } else { Ok(()) }
 }
 
 fn none_empty<T>(what: &'static str, items: &[T], empty: impl Fn(&T) -> bool) -> Result<(), EffectError> {
-    items
-        .iter()
-        .position(empty)
-        .map_or(Ok(()), |index| Err(EffectError::Empty { what, index }))
+    items.iter().position(empty).map_or(Ok(()), |index| Err(EffectError::Empty { what, index }))
 }
 
 /// A count that [`TxEffect::check`] has bounded.

@@ -37,14 +37,9 @@ impl TxFields {
         let marker = first
             .first()
             .and_then(|field| TxStartMarker::from_field(*field))
-            .ok_or(BlobError::Marker {
-                what: "tx start marker",
-                index,
-            })?;
+            .ok_or(BlobError::Marker { what: "tx start marker", index })?;
         // Only an upper bound, as in the official decoder: the counts decide how much is read.
-        let announced = usize::try_from(marker.num_blob_fields)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(1);
+        let announced = usize::try_from(marker.num_blob_fields).unwrap_or(usize::MAX).saturating_sub(1);
         take(rest, announced, "tx effect")?;
         let mut next = |count: usize, what| {
             let (taken, left) = take(rest, count, what)?;
@@ -57,38 +52,22 @@ impl TxFields {
         let l2_to_l1_messages = next(marker.num_l2_to_l1_messages.into(), "messages to L1")?.to_vec();
         let writes = next(2 * usize::from(marker.num_public_data_writes), "public data writes")?;
         let (writes, _) = writes.as_chunks::<2>();
-        let public_data_writes = writes
-            .iter()
-            .map(|[leaf_slot, value]| PublicDataWrite {
-                leaf_slot: *leaf_slot,
-                value: *value,
-            })
-            .collect();
+        let public_data_writes =
+            writes.iter().map(|[leaf_slot, value]| PublicDataWrite { leaf_slot: *leaf_slot, value: *value }).collect();
         let mut private_logs = Vec::new();
         for _ in 0..marker.num_private_logs {
-            let length = next(1, "private log length")?
-                .iter()
-                .find_map(Fr::to_u64)
-                .and_then(|length| u32::try_from(length).ok());
+            let length = next(1, "private log length")?.iter().find_map(Fr::to_u64).and_then(|length| u32::try_from(length).ok());
             let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
             private_logs.push(next(length, "private log")?.to_vec());
         }
-        let public_logs = next(
-            usize::try_from(marker.public_logs_length).unwrap_or(usize::MAX),
-            "public logs",
-        )?
-        .to_vec();
+        let public_logs = next(usize::try_from(marker.public_logs_length).unwrap_or(usize::MAX), "public logs")?.to_vec();
         let class_log = match marker.contract_class_log_length {
             0 => 0,
             length => usize::from(length) + 1,
         };
         let contract_class_log = next(class_log, "contract class log")?.to_vec();
         let &[tx_hash, transaction_fee] = head else {
-            return Err(BlobError::Truncated {
-                what: "transaction hash and fee",
-                wanted: 2,
-                left: 0,
-            });
+            return Err(BlobError::Truncated { what: "transaction hash and fee", wanted: 2, left: 0 });
         };
         let tx = Self {
             marker,
@@ -111,11 +90,7 @@ impl TxFields {
         fields.extend(&self.note_hashes);
         fields.extend(&self.nullifiers);
         fields.extend(&self.l2_to_l1_messages);
-        fields.extend(
-            self.public_data_writes
-                .iter()
-                .flat_map(|write| [write.leaf_slot, write.value]),
-        );
+        fields.extend(self.public_data_writes.iter().flat_map(|write| [write.leaf_slot, write.value]));
         for log in &self.private_logs {
             fields.push(field_of(log.len()));
             fields.extend(log);
@@ -127,11 +102,7 @@ impl TxFields {
 }
 
 fn take<'a>(fields: &'a [Fr], wanted: usize, what: &'static str) -> Result<(&'a [Fr], &'a [Fr]), BlobError> {
-    fields.split_at_checked(wanted).ok_or(BlobError::Truncated {
-        what,
-        wanted,
-        left: fields.len(),
-    })
+    fields.split_at_checked(wanted).ok_or(BlobError::Truncated { what, wanted, left: fields.len() })
 }
 
 /// A count as a field.

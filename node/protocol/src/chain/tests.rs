@@ -10,10 +10,7 @@ fn inputs(state: &ChainState, checkpoint: u64) -> CheckpointInputs {
         timestamp: 1000 + checkpoint * 72,
         coinbase: Address::repeat_byte(1),
         fee_recipient: Fr::from_u64(2),
-        gas_fees: GasFees {
-            fee_per_da_gas: 0,
-            fee_per_l2_gas: 3,
-        },
+        gas_fees: GasFees { fee_per_da_gas: 0, fee_per_l2_gas: 3 },
         messages: Vec::new(),
         previous_out_hashes: Vec::new(),
     }
@@ -34,44 +31,23 @@ fn checkpoints_chain_by_their_archives() {
 #[test]
 fn one_message_too_many_and_a_full_epoch_are_refused() {
     let state = ChainState::genesis();
-    let crowded = CheckpointInputs {
-        messages: vec![Fr::ZERO; 1025],
-        ..inputs(&state, 1)
-    };
-    assert!(matches!(
-        state.build_empty_checkpoint(&crowded),
-        Err(ChainError::Tree(TreeError::Full { count: 1025, .. }))
-    ));
-    let late = CheckpointInputs {
-        previous_out_hashes: vec![Fr::ZERO; 32],
-        ..inputs(&state, 1)
-    };
+    let crowded = CheckpointInputs { messages: vec![Fr::ZERO; 1025], ..inputs(&state, 1) };
+    assert!(matches!(state.build_empty_checkpoint(&crowded), Err(ChainError::Tree(TreeError::Full { count: 1025, .. }))));
+    let late = CheckpointInputs { previous_out_hashes: vec![Fr::ZERO; 32], ..inputs(&state, 1) };
     assert!(matches!(state.build_empty_checkpoint(&late), Err(ChainError::Leaves(_))));
 }
 
 #[test]
 fn a_slot_without_a_wire_form_is_refused() {
     let state = ChainState::genesis();
-    let far = CheckpointInputs {
-        slot: Slot::new(1 << 32),
-        ..inputs(&state, 1)
-    };
+    let far = CheckpointInputs { slot: Slot::new(1 << 32), ..inputs(&state, 1) };
     assert!(matches!(state.build_empty_checkpoint(&far), Err(ChainError::Header(_))));
 }
 
 #[test]
 fn the_order_of_checkpoints_is_kept() {
     let state = ChainState::genesis();
-    assert!(matches!(
-        state.build_empty_checkpoint(&inputs(&state, 2)),
-        Err(ChainError::Order { checkpoints: 0, .. })
-    ));
-    let skipped = CheckpointInputs {
-        block: BlockNumber::new(2),
-        ..inputs(&state, 1)
-    };
-    assert!(matches!(
-        state.build_empty_checkpoint(&skipped),
-        Err(ChainError::Order { blocks: 0, .. })
-    ));
+    assert!(matches!(state.build_empty_checkpoint(&inputs(&state, 2)), Err(ChainError::Order { checkpoints: 0, .. })));
+    let skipped = CheckpointInputs { block: BlockNumber::new(2), ..inputs(&state, 1) };
+    assert!(matches!(state.build_empty_checkpoint(&skipped), Err(ChainError::Order { blocks: 0, .. })));
 }

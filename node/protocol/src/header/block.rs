@@ -148,10 +148,7 @@ impl BlockHeader {
     /// # Errors
     /// [`HeaderError::TooLarge`] if block number or slot exceed four bytes.
     pub fn check(&self) -> Result<(), HeaderError> {
-        let numbers = [
-            ("block number", self.global_variables.block_number.get()),
-            ("slot", self.global_variables.slot.get()),
-        ];
+        let numbers = [("block number", self.global_variables.block_number.get()), ("slot", self.global_variables.slot.get())];
         match numbers.into_iter().find(|(_, number)| *number > u64::from(u32::MAX)) {
             Some((what, number)) => Err(HeaderError::TooLarge { what, number }),
             None => Ok(()),
@@ -184,22 +181,14 @@ impl Snapshot {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
-        Ok(Self {
-            root: reader.field()?,
-            next_available_leaf_index: reader.u32()?,
-        })
+        Ok(Self { root: reader.field()?, next_available_leaf_index: reader.u32()? })
     }
 }
 
 impl StateReference {
     /// In the order of the wire.
     fn snapshots(&self) -> [&Snapshot; 4] {
-        [
-            &self.l1_to_l2_message,
-            &self.partial.note_hash,
-            &self.partial.nullifier,
-            &self.partial.public_data,
-        ]
+        [&self.l1_to_l2_message, &self.partial.note_hash, &self.partial.nullifier, &self.partial.public_data]
     }
 }
 

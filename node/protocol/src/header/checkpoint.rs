@@ -94,24 +94,14 @@ impl CheckpointHeader {
     }
 
     const fn roots(&self) -> [Fr; 5] {
-        [
-            self.last_archive_root,
-            self.block_headers_hash,
-            self.blobs_hash,
-            self.in_hash,
-            self.epoch_out_hash,
-        ]
+        [self.last_archive_root, self.block_headers_hash, self.blobs_hash, self.in_hash, self.epoch_out_hash]
     }
 }
 
 fn read_slot(reader: &mut Reader<'_>) -> Result<Slot, ReadError> {
     let word: [u8; FIELD_BYTES] = reader.array()?;
     let slot = Fr::from_be_bytes(&word)?.to_u64().ok_or(ReadError::SlotTooLarge)?;
-    if slot > u64::from(u32::MAX) {
-        Err(ReadError::SlotTooLarge)
-    } else {
-        Ok(Slot::new(slot))
-    }
+    if slot > u64::from(u32::MAX) { Err(ReadError::SlotTooLarge) } else { Ok(Slot::new(slot)) }
 }
 
 impl GasFees {
@@ -121,9 +111,6 @@ impl GasFees {
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
-        Ok(Self {
-            fee_per_da_gas: reader.u128()?,
-            fee_per_l2_gas: reader.u128()?,
-        })
+        Ok(Self { fee_per_da_gas: reader.u128()?, fee_per_l2_gas: reader.u128()? })
     }
 }

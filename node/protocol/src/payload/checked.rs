@@ -101,11 +101,7 @@ impl DutyPayload {
         let (payload, _) = postcard::take_from_bytes::<Self>(body)?;
         payload.check()?;
         // One payload has one stored form, so that equal payloads are equal bytes.
-        if payload.encode() == bytes {
-            Ok(payload)
-        } else {
-            Err(PayloadError::NotCanonical)
-        }
+        if payload.encode() == bytes { Ok(payload) } else { Err(PayloadError::NotCanonical) }
     }
 
     /// Whether the values are within what the protocol can carry. A payload made by hand must pass before it is claimed.
@@ -144,16 +140,8 @@ fn check_bundle(bundle: &BundlePayload) -> Result<(), PayloadError> {
     check_slot(bundle.propose.header.slot)?;
     check_modifier(bundle.propose.fee_asset_price_modifier)?;
     check_count("signers", bundle.signers.len(), MAX_SIGNERS)?;
-    check_count(
-        "bytes of attestation bitmap",
-        bundle.attestations.signature_indices.len(),
-        MAX_SIGNERS / 8,
-    )?;
-    check_count(
-        "bytes of attestations",
-        bundle.attestations.signatures_or_addresses.len(),
-        MAX_SIGNERS * 65,
-    )?;
+    check_count("bytes of attestation bitmap", bundle.attestations.signature_indices.len(), MAX_SIGNERS / 8)?;
+    check_count("bytes of attestations", bundle.attestations.signatures_or_addresses.len(), MAX_SIGNERS * 65)?;
     decode_blob_input(&bundle.blob_input)?;
     Ok(())
 }
@@ -163,11 +151,7 @@ fn check_slot(slot: Slot) -> Result<(), PayloadError> {
 }
 
 fn check_four_bytes(what: &'static str, number: u64) -> Result<(), PayloadError> {
-    if number > u64::from(u32::MAX) {
-        Err(PayloadError::TooLarge { what, number })
-    } else {
-        Ok(())
-    }
+    if number > u64::from(u32::MAX) { Err(PayloadError::TooLarge { what, number }) } else { Ok(()) }
 }
 
 const fn check_modifier(modifier: i64) -> Result<(), PayloadError> {
@@ -179,11 +163,7 @@ const fn check_modifier(modifier: i64) -> Result<(), PayloadError> {
 }
 
 const fn check_count(what: &'static str, count: usize, limit: usize) -> Result<(), PayloadError> {
-    if count > limit {
-        Err(PayloadError::TooMany { what, count, limit })
-    } else {
-        Ok(())
-    }
+    if count > limit { Err(PayloadError::TooMany { what, count, limit }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -73,29 +73,13 @@ impl Timetable {
         let test_chain = Duration::from_secs(schedule.ethereum_slot_duration) < TEST_CHAIN_BELOW;
         let half = Duration::from_millis(500);
         let second = Duration::from_secs(1);
-        let (initialization, assembly, minimum) = if test_chain {
-            (half, half, second)
-        } else {
-            (second, second, second * 2)
-        };
-        let round_trip = if test_chain {
-            Duration::ZERO
-        } else {
-            propagation.saturating_mul(2)
-        };
+        let (initialization, assembly, minimum) = if test_chain { (half, half, second) } else { (second, second, second * 2) };
+        let round_trip = if test_chain { Duration::ZERO } else { propagation.saturating_mul(2) };
         let minimum_execution = block_duration.map_or(minimum, |block| minimum.min(block));
         let finalization = assembly.saturating_add(round_trip).saturating_add(publishing_allowance);
-        let work = initialization
-            .saturating_add(minimum_execution * 2)
-            .saturating_add(finalization);
-        let too_short = TimetableError::SlotTooShort {
-            slot_ms: slot.as_millis(),
-            needed_ms: work.as_millis(),
-        };
-        let initialize_deadline = slot
-            .checked_sub(work)
-            .filter(|left| !left.is_zero())
-            .ok_or_else(|| too_short.clone())?;
+        let work = initialization.saturating_add(minimum_execution * 2).saturating_add(finalization);
+        let too_short = TimetableError::SlotTooShort { slot_ms: slot.as_millis(), needed_ms: work.as_millis() };
+        let initialize_deadline = slot.checked_sub(work).filter(|left| !left.is_zero()).ok_or_else(|| too_short.clone())?;
         let publish_deadline = slot.checked_sub(publishing_allowance).ok_or_else(|| too_short.clone())?;
         let assemble_deadline = publish_deadline.checked_sub(round_trip).ok_or(too_short)?;
         Ok(Self {
@@ -123,14 +107,8 @@ impl Timetable {
 /// How many sub-slots fit, one more being left for the others' re-execution.
 fn maximum_blocks(slot: Duration, reserved: Duration, block: Option<Duration>) -> Result<u64, TimetableError> {
     let Some(block) = block else { return Ok(1) };
-    let none = TimetableError::NoBlockFits {
-        block_ms: block.as_millis(),
-        slot_ms: slot.as_millis(),
-    };
-    let available = slot
-        .checked_sub(reserved)
-        .and_then(|left| left.checked_sub(block))
-        .unwrap_or_default();
+    let none = TimetableError::NoBlockFits { block_ms: block.as_millis(), slot_ms: slot.as_millis() };
+    let available = slot.checked_sub(reserved).and_then(|left| left.checked_sub(block)).unwrap_or_default();
     let count = available.as_millis().checked_div(block.as_millis()).unwrap_or_default();
     u64::try_from(count).ok().filter(|count| *count > 0).ok_or(none)
 }
@@ -144,12 +122,7 @@ mod tests {
     }
 
     const fn schedule(slot_duration: u64, ethereum_slot_duration: u64) -> Schedule {
-        Schedule {
-            genesis_time: 0,
-            slot_duration,
-            epoch_duration: 32,
-            ethereum_slot_duration,
-        }
+        Schedule { genesis_time: 0, slot_duration, epoch_duration: 32, ethereum_slot_duration }
     }
 
     #[test]
@@ -158,16 +131,7 @@ mod tests {
         assert_eq!(table.finalization, seconds(41));
         assert_eq!(table.maximum_blocks, 4);
         let deadlines: Vec<_> = (0..5).map(|index| table.block_deadline(index)).collect();
-        assert_eq!(
-            deadlines,
-            [
-                Some(seconds(7)),
-                Some(seconds(13)),
-                Some(seconds(19)),
-                Some(seconds(25)),
-                None
-            ]
-        );
+        assert_eq!(deadlines, [Some(seconds(7)), Some(seconds(13)), Some(seconds(19)), Some(seconds(25)), None]);
         assert_eq!((table.initialize_deadline, table.create_deadline), (seconds(26), seconds(27)));
         assert_eq!((table.assemble_deadline, table.publish_deadline), (seconds(32), seconds(36)));
     }
@@ -176,10 +140,7 @@ mod tests {
     fn the_package_defaults_have_eight_blocks() {
         let table = Timetable::new(&schedule(72, 12), seconds(12), seconds(2), Some(seconds(6))).unwrap();
         assert_eq!((table.finalization, table.maximum_blocks), (seconds(17), 8));
-        assert_eq!(
-            (table.block_deadline(0), table.block_deadline(7)),
-            (Some(seconds(7)), Some(seconds(49)))
-        );
+        assert_eq!((table.block_deadline(0), table.block_deadline(7)), (Some(seconds(7)), Some(seconds(49))));
         assert_eq!(
             (table.initialize_deadline, table.assemble_deadline, table.publish_deadline),
             (seconds(50), seconds(56), seconds(60))
@@ -200,10 +161,7 @@ mod tests {
     fn six_second_slots_over_one_second_l1_slots_begin_within_two_seconds() {
         let table = Timetable::new(&schedule(6, 1), seconds(1), seconds(2), None).unwrap();
         assert_eq!((table.maximum_blocks, table.initialize_deadline), (1, seconds(2)));
-        assert_eq!(
-            (table.initialization, table.minimum_execution),
-            (Duration::from_millis(500), seconds(1))
-        );
+        assert_eq!((table.initialization, table.minimum_execution), (Duration::from_millis(500), seconds(1)));
         assert_eq!(
             (table.finalization, table.assemble_deadline, table.publish_deadline),
             (Duration::from_millis(1500), seconds(5), seconds(5))
@@ -220,13 +178,7 @@ mod tests {
     #[test]
     fn a_slot_without_time_is_refused() {
         let error = Timetable::new(&schedule(22, 12), seconds(12), seconds(2), None).unwrap_err();
-        assert_eq!(
-            error,
-            TimetableError::SlotTooShort {
-                slot_ms: 22_000,
-                needed_ms: 22_000
-            }
-        );
+        assert_eq!(error, TimetableError::SlotTooShort { slot_ms: 22_000, needed_ms: 22_000 });
         assert!(Timetable::new(&schedule(6, 1), seconds(9), seconds(2), None).is_err());
         assert!(matches!(
             Timetable::new(&schedule(72, 12), seconds(12), seconds(2), Some(seconds(40))),

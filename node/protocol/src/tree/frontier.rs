@@ -70,11 +70,7 @@ impl Frontier {
     /// An empty tree; heights above 42 (the protocol's greatest) are taken as 42.
     pub fn new(height: u8) -> Self {
         let height = height.min(MAX_HEIGHT);
-        Self {
-            height,
-            size: 0,
-            nodes: vec![None; usize::from(height) + 1],
-        }
+        Self { height, size: 0, nodes: vec![None; usize::from(height) + 1] }
     }
 
     /// Number of leaves, padding included.
@@ -101,11 +97,7 @@ impl Frontier {
     /// [`TreeError::Full`] if the leaves exceed the subtree or the subtree the tree; [`TreeError::Unaligned`].
     pub fn append_padded_subtree(&mut self, level: u8, leaves: &[Fr]) -> Result<(), TreeError> {
         let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
-        let full = TreeError::Full {
-            count,
-            height: self.height,
-            size: self.size,
-        };
+        let full = TreeError::Full { count, height: self.height, size: self.size };
         if level > self.height || count > 1 << level {
             return Err(full);
         }
@@ -138,10 +130,7 @@ impl Frontier {
     /// Root and size as headers carry them.
     pub fn snapshot(&self) -> Snapshot {
         let size = u32::try_from(self.size).expect("capacity() keeps the size within u32");
-        Snapshot {
-            root: self.root(),
-            next_available_leaf_index: size,
-        }
+        Snapshot { root: self.root(), next_available_leaf_index: size }
     }
 
     fn capacity(&self) -> u64 {
@@ -193,11 +182,7 @@ fn parent(height: u8, pair: &[Fr]) -> Fr {
 
 impl From<Frontier> for StoredFrontier {
     fn from(frontier: Frontier) -> Self {
-        Self {
-            height: frontier.height,
-            size: frontier.size,
-            nodes: frontier.nodes.into_iter().flatten().collect(),
-        }
+        Self { height: frontier.height, size: frontier.size, nodes: frontier.nodes.into_iter().flatten().collect() }
     }
 }
 
@@ -206,11 +191,7 @@ impl TryFrom<StoredFrontier> for Frontier {
 
     fn try_from(stored: StoredFrontier) -> Result<Self, TreeError> {
         let StoredFrontier { height, size, nodes } = stored;
-        let inconsistent = TreeError::Inconsistent {
-            height,
-            size,
-            nodes: nodes.len(),
-        };
+        let inconsistent = TreeError::Inconsistent { height, size, nodes: nodes.len() };
         if height > MAX_HEIGHT {
             return Err(inconsistent);
         }
@@ -237,9 +218,7 @@ mod tests {
 
     /// The root by its definition, over all leaves.
     fn root_by_definition(height: u8, leaves: &[u64]) -> Fr {
-        let mut nodes: Vec<Fr> = (0..1usize << height)
-            .map(|i| Fr::from_u64(leaves.get(i).copied().unwrap_or(0)))
-            .collect();
+        let mut nodes: Vec<Fr> = (0..1usize << height).map(|i| Fr::from_u64(leaves.get(i).copied().unwrap_or(0))).collect();
         while nodes.len() > 1 {
             nodes = nodes.chunks(2).map(poseidon2_hash).collect();
         }
@@ -280,14 +259,7 @@ mod tests {
         let mut tree = Frontier::new(2);
         tree.append_padded_subtree(2, &[Fr::from_u64(1)]).unwrap();
         let before = tree.clone();
-        assert_eq!(
-            tree.append(Fr::ZERO),
-            Err(TreeError::Full {
-                count: 1,
-                height: 2,
-                size: 4
-            })
-        );
+        assert_eq!(tree.append(Fr::ZERO), Err(TreeError::Full { count: 1, height: 2, size: 4 }));
         assert_eq!(tree, before);
     }
 
@@ -295,14 +267,8 @@ mod tests {
     fn an_unaligned_or_overfull_subtree_is_refused() {
         let mut tree = Frontier::new(4);
         tree.append(Fr::ZERO).unwrap();
-        assert_eq!(
-            tree.append_padded_subtree(1, &[]),
-            Err(TreeError::Unaligned { level: 1, size: 1 })
-        );
-        assert!(matches!(
-            tree.append_padded_subtree(1, &[Fr::ZERO; 3]),
-            Err(TreeError::Full { count: 3, .. })
-        ));
+        assert_eq!(tree.append_padded_subtree(1, &[]), Err(TreeError::Unaligned { level: 1, size: 1 }));
+        assert!(matches!(tree.append_padded_subtree(1, &[Fr::ZERO; 3]), Err(TreeError::Full { count: 3, .. })));
         assert!(matches!(tree.append_padded_subtree(5, &[]), Err(TreeError::Full { .. })));
         assert!(matches!(tree.append_padded_subtree(200, &[]), Err(TreeError::Full { .. })));
     }
@@ -319,27 +285,9 @@ mod tests {
 
     #[test]
     fn a_stored_frontier_with_a_node_too_many_is_refused() {
-        let stored = StoredFrontier {
-            height: 4,
-            size: 1,
-            nodes: vec![Fr::ZERO; 2],
-        };
+        let stored = StoredFrontier { height: 4, size: 1, nodes: vec![Fr::ZERO; 2] };
         assert!(Frontier::try_from(stored).is_err());
-        assert!(
-            Frontier::try_from(StoredFrontier {
-                height: 4,
-                size: 17,
-                nodes: vec![Fr::ZERO; 2]
-            })
-            .is_err()
-        );
-        assert!(
-            Frontier::try_from(StoredFrontier {
-                height: 43,
-                size: 0,
-                nodes: vec![]
-            })
-            .is_err()
-        );
+        assert!(Frontier::try_from(StoredFrontier { height: 4, size: 17, nodes: vec![Fr::ZERO; 2] }).is_err());
+        assert!(Frontier::try_from(StoredFrontier { height: 43, size: 0, nodes: vec![] }).is_err());
     }
 }

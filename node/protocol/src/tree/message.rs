@@ -91,10 +91,7 @@ fn unbalanced(leaves: &[Fr], node: &dyn Fn(Fr, Fr) -> Fr) -> Fr {
 /// `width` is a power of two.
 fn balanced(leaves: &[Fr], width: usize) -> Result<Fr, TooManyLeaves> {
     if leaves.len() > width {
-        return Err(TooManyLeaves {
-            count: leaves.len(),
-            limit: width,
-        });
+        return Err(TooManyLeaves { count: leaves.len(), limit: width });
     }
     let mut nodes = leaves.to_vec();
     let mut empty = Fr::ZERO;
@@ -123,13 +120,7 @@ mod tests {
 
     #[test]
     fn one_leaf_too_many_is_refused() {
-        assert_eq!(
-            in_hash(&[Fr::ZERO; 1025]),
-            Err(TooManyLeaves {
-                count: 1025,
-                limit: 1024
-            })
-        );
+        assert_eq!(in_hash(&[Fr::ZERO; 1025]), Err(TooManyLeaves { count: 1025, limit: 1024 }));
         assert_eq!(epoch_out_hash(&[Fr::ZERO; 33]), Err(TooManyLeaves { count: 33, limit: 32 }));
     }
 }

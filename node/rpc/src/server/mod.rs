@@ -70,10 +70,7 @@ pub struct AdminViews {
 /// What the listener reports.
 pub async fn serve_public(listener: TcpListener, views: Views, shutdown: CancellationToken) -> io::Result<()> {
     let limits = views.limits;
-    let served = Arc::new(Served {
-        version: views.version.to_headers(),
-        views,
-    });
+    let served = Arc::new(Served { version: views.version.to_headers(), views });
     serve(listener, Router::new().fallback(public).with_state(served), limits, shutdown).await
 }
 
@@ -83,10 +80,7 @@ pub async fn serve_public(listener: TcpListener, views: Views, shutdown: Cancell
 /// What the listener reports.
 pub async fn serve_admin(listener: TcpListener, views: AdminViews, shutdown: CancellationToken) -> io::Result<()> {
     let limits = views.views.limits;
-    let served = Arc::new(Served {
-        version: views.views.version.to_headers(),
-        views,
-    });
+    let served = Arc::new(Served { version: views.views.version.to_headers(), views });
     serve(listener, Router::new().fallback(admin).with_state(served), limits, shutdown).await
 }
 
@@ -97,9 +91,7 @@ struct Served<V> {
 }
 
 async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) -> io::Result<()> {
-    let compression = CompressionLayer::new()
-        .gzip(true)
-        .compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES));
+    let compression = CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES));
     let serving = axum::serve(BoundedListener::new(listener, &limits), router.layer(compression));
     let serving = serving.with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let drained = async {
@@ -127,9 +119,7 @@ async fn public(State(served): State<Arc<Served<Views>>>, request: Request) -> R
 }
 
 async fn admin(State(served): State<Arc<Served<AdminViews>>>, request: Request) -> Response {
-    let AdminViews {
-        views, key, commands, ..
-    } = &served.views;
+    let AdminViews { views, key, commands, .. } = &served.views;
     if !Route::is_open(&request) && !key.admits(request.headers()) {
         tracing::warn!("admin request without a valid key refused");
         return response::unauthorized();
@@ -159,40 +149,22 @@ async fn json_rpc<A: Api>(api: &A, limits: &Limits, request: Request<Body>) -> R
         }
     };
     let reply = envelope::answer(api, body, limits.batch_size);
-    let status = if reply.is_error() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = if reply.is_error() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     response::rpc(status, &reply)
 }
 
 async fn create_cluster(commands: &mpsc::Sender<AdminCommand>) -> Response {
     let refuse = |status, code: &str, message: &str| {
-        response::json(
-            status,
-            &CreationRefused {
-                code: code.into(),
-                message: message.into(),
-            },
-        )
+        response::json(status, &CreationRefused { code: code.into(), message: message.into() })
     };
     let (reply, outcome) = oneshot::channel();
     match commands.try_send(AdminCommand::CreateCluster { reply }) {
         Ok(()) => {}
         Err(mpsc::error::TrySendError::Full(_)) => {
-            return refuse(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "another admin command is at work: try again",
-            );
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "busy", "another admin command is at work: try again");
         }
         Err(mpsc::error::TrySendError::Closed(_)) => {
-            return refuse(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "stopping",
-                "this replica is stopping: ask another one",
-            );
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "stopping", "this replica is stopping: ask another one");
         }
     }
     match timeout(CREATE_DEADLINE, outcome).await {

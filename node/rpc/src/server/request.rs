@@ -35,13 +35,8 @@ pub(super) enum Route {
 
 impl Route {
     pub(super) const PUBLIC: &'static [Self] = &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus];
-    pub(super) const ADMIN: &'static [Self] = &[
-        Self::JsonRpc,
-        Self::Status,
-        Self::Metrics,
-        Self::ClusterStatus,
-        Self::ClusterCreate,
-    ];
+    pub(super) const ADMIN: &'static [Self] =
+        &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterCreate];
 
     /// The route of a request, or the answer to one that has none: not found, not allowed, or about CORS.
     pub(super) fn of(request: &Request, served: &[Self]) -> Result<Self, Box<Response>> {
@@ -103,11 +98,7 @@ pub(super) async fn read_body(request: Request<Body>, limits: &Limits) -> Result
     if !is_json(request.headers()) {
         return Ok(None);
     }
-    if let Some(encoding) = request
-        .headers()
-        .get(CONTENT_ENCODING)
-        .filter(|encoding| *encoding != "identity")
-    {
+    if let Some(encoding) = request.headers().get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
         let encoding = encoding.to_str().unwrap_or("?");
         return Err(BodyRefusal::Unread(format!("Unsupported Content-Encoding: {encoding}")));
     }
@@ -134,11 +125,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, BodyRefusal> {
             break;
         }
     }
-    if surplus == 0 {
-        Ok(bytes)
-    } else {
-        Err(BodyRefusal::Unread("request entity too large".into()))
-    }
+    if surplus == 0 { Ok(bytes) } else { Err(BodyRefusal::Unread("request entity too large".into())) }
 }
 
 fn decode(text: &str) -> Result<Option<Value>, BodyRefusal> {
@@ -149,16 +136,11 @@ fn decode(text: &str) -> Result<Option<Value>, BodyRefusal> {
     if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with(['{', '[']) {
         return Err(BodyRefusal::Malformed("invalid JSON, only supports object and array".into()));
     }
-    serde_json::from_str(text)
-        .map(Some)
-        .map_err(|error| BodyRefusal::Malformed(error.to_string()))
+    serde_json::from_str(text).map(Some).map_err(|error| BodyRefusal::Malformed(error.to_string()))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     JSON_TYPES.contains(&essence.as_str())
 }

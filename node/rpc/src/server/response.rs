@@ -16,15 +16,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Methods that the official router knows; others are not implemented at all.
-const KNOWN_METHODS: [Method; 7] = [
-    Method::HEAD,
-    Method::OPTIONS,
-    Method::GET,
-    Method::PUT,
-    Method::PATCH,
-    Method::POST,
-    Method::DELETE,
-];
+const KNOWN_METHODS: [Method; 7] =
+    [Method::HEAD, Method::OPTIONS, Method::GET, Method::PUT, Method::PATCH, Method::POST, Method::DELETE];
 
 /// A plain text.
 pub(super) fn text(status: StatusCode, text: &'static str) -> Response {
@@ -80,11 +73,7 @@ pub(super) fn not_allowed(method: &Method, allow: &'static str) -> Response {
 pub(super) fn preflight(headers: &HeaderMap) -> Response {
     let mut response = with_cors(plain(StatusCode::NO_CONTENT, TEXT, Body::empty()));
     response.headers_mut().remove(CONTENT_TYPE);
-    set(
-        &mut response,
-        ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET,HEAD,PUT,POST,DELETE,PATCH"),
-    );
+    set(&mut response, ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,HEAD,PUT,POST,DELETE,PATCH"));
     if let Some(asked) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         set(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
     }

@@ -111,14 +111,8 @@ impl VersionHeaders {
             ("x-aztec-l1chainid", self.l1_chain_id.to_string()),
             ("x-aztec-l1rollupaddress", format!("{:#x}", self.l1_rollup_address)),
             ("x-aztec-rollupversion", self.rollup_version.to_string()),
-            (
-                "x-aztec-l2protocolcontractshash",
-                format!("{:#x}", self.l2_protocol_contracts_hash),
-            ),
-            (
-                "x-aztec-l2circuitsvktreeroot",
-                format!("{:#x}", self.l2_circuits_vk_tree_root),
-            ),
+            ("x-aztec-l2protocolcontractshash", format!("{:#x}", self.l2_protocol_contracts_hash)),
+            ("x-aztec-l2circuitsvktreeroot", format!("{:#x}", self.l2_circuits_vk_tree_root)),
         ];
         let valid =
             |(name, value): (&'static str, String)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?));

@@ -8,55 +8,27 @@ fn fields(most: usize) -> impl Strategy<Value = Vec<Fr>> {
 }
 
 fn logs(most: usize, length: usize) -> impl Strategy<Value = Vec<Vec<Fr>>> {
-    prop::collection::vec(
-        prop::collection::vec(any::<u64>().prop_map(Fr::from_u64), 1..=length),
-        0..=most,
-    )
+    prop::collection::vec(prop::collection::vec(any::<u64>().prop_map(Fr::from_u64), 1..=length), 0..=most)
 }
 
 fn effect() -> impl Strategy<Value = TxEffect> {
-    (
-        0u8..=3,
-        fields(64),
-        fields(64),
-        fields(8),
-        fields(64),
-        logs(4, 16),
-        logs(4, 40),
-        logs(1, 30),
+    (0u8..=3, fields(64), fields(64), fields(8), fields(64), logs(4, 16), logs(4, 40), logs(1, 30)).prop_map(
+        |(revert_code, note_hashes, nullifiers, l2_to_l1_messages, writes, private_logs, public_logs, class_logs)| TxEffect {
+            revert_code,
+            tx_hash: Fr::from_u64(1),
+            transaction_fee: Fr::from_u64(2),
+            note_hashes,
+            nullifiers,
+            l2_to_l1_messages,
+            public_data_writes: writes.into_iter().map(|leaf_slot| PublicDataWrite { leaf_slot, value: Fr::ZERO }).collect(),
+            private_logs,
+            public_logs: public_logs.into_iter().map(|fields| PublicLog { contract_address: Fr::from_u64(3), fields }).collect(),
+            contract_class_logs: class_logs
+                .into_iter()
+                .map(|fields| ContractClassLog { contract_address: Fr::from_u64(4), fields })
+                .collect(),
+        },
     )
-        .prop_map(
-            |(revert_code, note_hashes, nullifiers, l2_to_l1_messages, writes, private_logs, public_logs, class_logs)| TxEffect {
-                revert_code,
-                tx_hash: Fr::from_u64(1),
-                transaction_fee: Fr::from_u64(2),
-                note_hashes,
-                nullifiers,
-                l2_to_l1_messages,
-                public_data_writes: writes
-                    .into_iter()
-                    .map(|leaf_slot| PublicDataWrite {
-                        leaf_slot,
-                        value: Fr::ZERO,
-                    })
-                    .collect(),
-                private_logs,
-                public_logs: public_logs
-                    .into_iter()
-                    .map(|fields| PublicLog {
-                        contract_address: Fr::from_u64(3),
-                        fields,
-                    })
-                    .collect(),
-                contract_class_logs: class_logs
-                    .into_iter()
-                    .map(|fields| ContractClassLog {
-                        contract_address: Fr::from_u64(4),
-                        fields,
-                    })
-                    .collect(),
-            },
-        )
 }
 
 proptest! {
@@ -82,39 +54,10 @@ proptest! {
 #[test]
 fn one_item_too_many_is_refused() {
     let one = Fr::from_u64(1);
-    let many = TxEffect {
-        note_hashes: vec![one; 65],
-        ..TxEffect::default()
-    };
-    assert_eq!(
-        many.to_fields(),
-        Err(EffectError::TooMany {
-            what: "note hashes",
-            count: 65,
-            limit: 64
-        })
-    );
-    let long = TxEffect {
-        private_logs: vec![vec![one; 17]],
-        ..TxEffect::default()
-    };
-    assert_eq!(
-        long.to_fields(),
-        Err(EffectError::TooMany {
-            what: "private log fields",
-            count: 17,
-            limit: 16
-        })
-    );
-    let empty = TxEffect {
-        private_logs: vec![vec![]],
-        ..TxEffect::default()
-    };
-    assert_eq!(
-        empty.to_fields(),
-        Err(EffectError::Empty {
-            what: "private log",
-            index: 0
-        })
-    );
+    let many = TxEffect { note_hashes: vec![one; 65], ..TxEffect::default() };
+    assert_eq!(many.to_fields(), Err(EffectError::TooMany { what: "note hashes", count: 65, limit: 64 }));
+    let long = TxEffect { private_logs: vec![vec![one; 17]], ..TxEffect::default() };
+    assert_eq!(long.to_fields(), Err(EffectError::TooMany { what: "private log fields", count: 17, limit: 16 }));
+    let empty = TxEffect { private_logs: vec![vec![]], ..TxEffect::default() };
+    assert_eq!(empty.to_fields(), Err(EffectError::Empty { what: "private log", index: 0 }));
 }

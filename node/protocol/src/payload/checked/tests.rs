@@ -36,10 +36,7 @@ fn checkpoint(fee_asset_price_modifier: i64) -> DutyPayload {
 
 fn bundle() -> BundlePayload {
     BundlePayload {
-        attestations: CommitteeAttestations {
-            signature_indices: vec![0x80],
-            signatures_or_addresses: vec![7; 65],
-        },
+        attestations: CommitteeAttestations { signature_indices: vec![0x80], signatures_or_addresses: vec![7; 65] },
         signers: vec![Address::repeat_byte(1)],
         propose: ProposeArgs::default(),
         blob_input: [vec![1], vec![9; 48]].concat(),
@@ -69,10 +66,7 @@ fn every_payload_reads_back_and_no_cut_or_extended_one_does() {
         for cut in 0..stored.len() {
             assert!(DutyPayload::decode(&stored[..cut]).is_err());
         }
-        assert!(matches!(
-            DutyPayload::decode(&[stored, vec![0]].concat()),
-            Err(PayloadError::NotCanonical)
-        ));
+        assert!(matches!(DutyPayload::decode(&[stored, vec![0]].concat()), Err(PayloadError::NotCanonical)));
     }
 }
 
@@ -80,15 +74,9 @@ fn every_payload_reads_back_and_no_cut_or_extended_one_does() {
 fn another_version_is_refused() {
     let mut stored = checkpoint(0).encode();
     stored[0] = 2;
-    assert!(matches!(
-        DutyPayload::decode(&stored),
-        Err(PayloadError::Version { found: 2 })
-    ));
+    assert!(matches!(DutyPayload::decode(&stored), Err(PayloadError::Version { found: 2 })));
     assert!(matches!(DutyPayload::decode(&[]), Err(PayloadError::Empty)));
-    assert!(matches!(
-        DutyPayload::decode(&vec![1; MAX_PAYLOAD_BYTES + 1]),
-        Err(PayloadError::TooLong { .. })
-    ));
+    assert!(matches!(DutyPayload::decode(&vec![1; MAX_PAYLOAD_BYTES + 1]), Err(PayloadError::TooLong { .. })));
 }
 
 #[test]
@@ -117,16 +105,10 @@ fn numbers_without_a_wire_form_are_refused() {
     assert!(matches!(DutyPayload::Block(wide).check(), Err(PayloadError::Header(_))));
     let mut far = block(Vec::new());
     far.index = BlockIndex::new(1 << 32);
-    assert!(matches!(
-        DutyPayload::Block(far).check(),
-        Err(PayloadError::TooLarge { what: "block index", .. })
-    ));
+    assert!(matches!(DutyPayload::Block(far).check(), Err(PayloadError::TooLarge { what: "block index", .. })));
     let mut late = bundle();
     late.propose.header.slot = Slot::new(1 << 32);
-    assert!(matches!(
-        DutyPayload::Bundle(late).check(),
-        Err(PayloadError::TooLarge { what: "slot", .. })
-    ));
+    assert!(matches!(DutyPayload::Bundle(late).check(), Err(PayloadError::TooLarge { what: "slot", .. })));
 }
 
 #[test]
@@ -140,10 +122,7 @@ fn only_the_first_block_says_what_its_checkpoint_was_begun_on() {
 fn a_bundle_with_a_cut_blob_input_or_too_many_signers_is_refused() {
     let mut cut = bundle();
     cut.blob_input.pop();
-    assert!(matches!(
-        DutyPayload::decode(&DutyPayload::Bundle(cut).encode()),
-        Err(PayloadError::BlobInput(_))
-    ));
+    assert!(matches!(DutyPayload::decode(&DutyPayload::Bundle(cut).encode()), Err(PayloadError::BlobInput(_))));
     let mut crowd = bundle();
     crowd.signers = vec![Address::ZERO; MAX_SIGNERS + 1];
     assert!(matches!(
