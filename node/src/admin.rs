@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ollin_consensus::{Binding, CreateError, SigningLog};
 use ollin_keystore::Keystore;
@@ -14,6 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Seconds beyond one L1 slot that the first floor covers.
 const FLOOR_MARGIN_S: u64 = 2;
+
+/// Code of a creation that found a replica missing.
+const UNREACHABLE: &str = "unreachable";
+/// How long a creation waits for replicas that do not answer yet.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
+/// Pause between asking them.
+const ANSWER_EVERY: Duration = Duration::from_millis(500);
 
 /// Serves admin commands until `shutdown`.
 pub(crate) async fn serve(
@@ -30,7 +37,7 @@ pub(crate) async fn serve(
         };
         match command {
             Some(AdminCommand::CreateCluster { reply }) => {
-                let outcome = create(&log, &l1, &keystore).await;
+                let outcome = create_when_all_answer(&log, &l1, &keystore).await;
                 if let Err(refused) = &outcome {
                     tracing::warn!(reason = %refused, "cluster not created");
                 }
@@ -38,6 +45,20 @@ pub(crate) async fn serve(
                 let _ = reply.send(outcome);
             }
             None => return,
+        }
+    }
+}
+
+/// Replicas that were started together are not ready together: a creation waits for the slower ones.
+async fn create_when_all_answer(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<ClusterCreated, CreationRefused> {
+    let deadline = Instant::now() + ANSWER_DEADLINE;
+    loop {
+        match create(log, l1, keystore).await {
+            Err(refused) if refused.code == UNREACHABLE && Instant::now() < deadline => {
+                tracing::info!(reason = refused.message, "creation waits for all replicas");
+                tokio::time::sleep(ANSWER_EVERY).await;
+            }
+            outcome => return outcome,
         }
     }
 }
@@ -66,7 +87,7 @@ async fn create(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<Cluste
 fn code(error: &CreateError) -> &'static str {
     match error {
         CreateError::Exists { .. } => "exists",
-        CreateError::Unreachable { .. } => "unreachable",
+        CreateError::Unreachable { .. } => UNREACHABLE,
         CreateError::NotElected { .. } => "not_elected",
         CreateError::Command(_) => "unknown",
         CreateError::Raft { .. } => "raft",
