@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ollin_archiver::{Archiver, ArchiverHandle};
 use ollin_consensus::{ClusterFile, ConsensusConfig, SigningLog};
 use ollin_keystore::{Keystore, OutletRecord};
-use ollin_l1::L1;
+use ollin_l1::{L1, Surroundings};
 use ollin_protocol::blob;
 use ollin_protocol::schedule::Timetable;
 use ollin_publisher::fees::FeeCaps;
@@ -61,6 +61,7 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     // Loading the trusted setup takes seconds: it is there before this replica may lead.
     let warm_up = tokio::task::spawn_blocking(blob::warm_up);
     let l1 = connect(&config.l1).await?;
+    let surroundings = l1.surroundings().await.context("the contracts around the rollup")?;
     let keystore_warnings = keystore.warnings().iter().map(|warning| warning.code).collect();
     let keystore = Arc::new(keystore.bind(config.cluster.replica, l1.constants().chain_id, l1.contracts().rollup, outlets));
     let archiver = Archiver::open(&config.data_directory.join("archiver"), l1.clone())?;
@@ -87,7 +88,7 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     }
     let (send, receive) = mpsc::channel(4);
     spawn(&mut tasks, "admin", ok(admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), receive, shutdown.clone())));
-    let views = views(&l1, &config, &metrics, status.views);
+    let views = views(&l1, &surroundings, &config, &metrics, status.views);
     let admin_views = AdminViews { views: views.clone(), config: admin_config(&config), key, commands: send };
     let (public_port, admin_port) = (listeners.public, listeners.admin);
     spawn(&mut tasks, "public port", served(serve_public(public_port, views, shutdown.clone())));
@@ -192,7 +193,7 @@ fn consensus_config(config: &NodeConfig) -> anyhow::Result<ConsensusConfig> {
     Ok(consensus)
 }
 
-fn views(l1: &L1, config: &NodeConfig, metrics: &PrometheusHandle, feeds: crate::status::Feeds) -> Views {
+fn views(l1: &L1, around: &Surroundings, config: &NodeConfig, metrics: &PrometheusHandle, feeds: crate::status::Feeds) -> Views {
     let (constants, contracts) = (l1.constants(), l1.contracts());
     let version = VersionHeaders {
         package_version: AZTEC_VERSION.to_owned(),
@@ -212,6 +213,14 @@ fn views(l1: &L1, config: &NodeConfig, metrics: &PrometheusHandle, feeds: crate:
             rollup_address: contracts.rollup,
             inbox_address: contracts.inbox,
             outbox_address: contracts.outbox,
+            fee_juice_address: around.fee_asset,
+            staking_asset_address: around.staking_asset,
+            fee_juice_portal_address: around.fee_asset_portal,
+            coin_issuer_address: around.coin_issuer,
+            reward_distributor_address: around.reward_distributor,
+            governance_proposer_address: around.governance_proposer,
+            governance_address: around.governance,
+            gse_address: Some(around.gse),
             ..L1ContractAddresses::default()
         },
         protocol_contract_addresses: ProtocolContractAddresses::default(),

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use crate::committee::CommitteeCache;
 use crate::compatibility::{Incompatible, check_compatibility};
 use crate::config::L1Config;
-use crate::discovery::{Contracts, RollupConstants, discover};
+use crate::discovery::{Contracts, RollupConstants, Surroundings, discover, surroundings};
 use crate::endpoint::EndpointStatus;
 use crate::error::L1Error;
 use crate::pool::Pool;
@@ -100,6 +100,14 @@ impl L1 {
     /// The rollup's constants.
     pub fn constants(&self) -> &RollupConstants {
         &self.inner.constants
+    }
+
+    /// The contracts around the rollup, asked anew.
+    ///
+    /// # Errors
+    /// [`L1Error`] if L1 cannot be read or a contract is not there.
+    pub async fn surroundings(&self) -> Result<Surroundings, L1Error> {
+        surroundings(&self.inner.reader, &self.inner.contracts).await
     }
 
     /// Whether this version can serve the rollup, and L1 is the chain that the operator expects.

@@ -14,6 +14,17 @@ sol! {
         function getCanonicalRollup() external view returns (address);
         function getRollup(uint256 version) external view returns (address);
         function getVersion(uint256 index) external view returns (uint256);
+        function getGovernance() external view returns (address);
+    }
+
+    /// Governance.
+    interface IGovernance {
+        function governanceProposer() external view returns (address);
+    }
+
+    /// A contract with an owner: the fee asset's is the issuer of coins.
+    interface IOwned {
+        function owner() external view returns (address);
     }
 
     /// The pending and the proven tip.
@@ -35,6 +46,11 @@ sol! {
 
         function getInbox() external view returns (address);
         function getOutbox() external view returns (address);
+        function getFeeAsset() external view returns (address);
+        function getStakingAsset() external view returns (address);
+        function getFeeAssetPortal() external view returns (address);
+        function getRewardDistributor() external view returns (address);
+        function getGSE() external view returns (address);
         function getVersion() external view returns (uint256);
         function getGenesisTime() external view returns (uint256);
         function getSlotDuration() external view returns (uint256);

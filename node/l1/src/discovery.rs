@@ -7,7 +7,7 @@ use ollin_protocol::multicall::MULTICALL3;
 use ollin_protocol::units::L1BlockNumber;
 
 use crate::client::Reader;
-use crate::contract::{IRegistry, IRollup};
+use crate::contract::{IGovernance, IOwned, IRegistry, IRollup};
 use crate::error::L1Error;
 
 /// Name whose hash is the first storage slot of the rollup's state-transition data.
@@ -117,6 +117,54 @@ fn not_a_registry(registry: Address, error: L1Error) -> L1Error {
         | L1Error::NoSuchRollup { .. }
         | L1Error::Setup { .. } => error,
     }
+}
+
+/// Contracts around the rollup that no duty needs and that `node_getNodeInfo` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Fee Juice.
+    pub fee_asset: Address,
+    /// The asset that attesters stake.
+    pub staking_asset: Address,
+    /// The bridge of Fee Juice.
+    pub fee_asset_portal: Address,
+    /// Owner of the fee asset.
+    pub coin_issuer: Address,
+    /// Pays rewards.
+    pub reward_distributor: Address,
+    /// Governance.
+    pub governance: Address,
+    /// Collects signals of proposers.
+    pub governance_proposer: Address,
+    /// The staking escrow.
+    pub gse: Address,
+}
+
+/// Finds the contracts around the rollup (`l1-contracts/src/core/Rollup.sol`, `governance/Registry.sol`).
+pub(crate) async fn surroundings(reader: &Reader, contracts: &Contracts) -> Result<Surroundings, L1Error> {
+    let rollup = contracts.rollup;
+    let (fee_asset, staking_asset, fee_asset_portal, reward_distributor, gse, governance) = futures::try_join!(
+        reader.call("Rollup.getFeeAsset", rollup, IRollup::getFeeAssetCall {}),
+        reader.call("Rollup.getStakingAsset", rollup, IRollup::getStakingAssetCall {}),
+        reader.call("Rollup.getFeeAssetPortal", rollup, IRollup::getFeeAssetPortalCall {}),
+        reader.call("Rollup.getRewardDistributor", rollup, IRollup::getRewardDistributorCall {}),
+        reader.call("Rollup.getGSE", rollup, IRollup::getGSECall {}),
+        reader.call("Registry.getGovernance", contracts.registry, IRegistry::getGovernanceCall {}),
+    )?;
+    let (governance_proposer, coin_issuer) = futures::try_join!(
+        reader.call("Governance.governanceProposer", governance, IGovernance::governanceProposerCall {}),
+        reader.call("FeeAsset.owner", fee_asset, IOwned::ownerCall {}),
+    )?;
+    Ok(Surroundings {
+        fee_asset,
+        staking_asset,
+        fee_asset_portal,
+        coin_issuer,
+        reward_distributor,
+        governance,
+        governance_proposer,
+        gse,
+    })
 }
 
 async fn constants(reader: &Reader, rollup: Address, chain_id: u64) -> Result<RollupConstants, L1Error> {

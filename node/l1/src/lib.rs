@@ -32,7 +32,7 @@ pub use client::{L1, L1Head};
 pub use committee::Proposable;
 pub use compatibility::{Incompatible, Mismatch, check_compatibility};
 pub use config::L1Config;
-pub use discovery::{Contracts, RollupConstants};
+pub use discovery::{Contracts, RollupConstants, Surroundings};
 pub use endpoint::EndpointStatus;
 pub use error::L1Error;
 pub use pool::{EndpointFailure, PoolExhausted};
