@@ -57,6 +57,10 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     let outlets = config.outlet_record.as_deref().map(OutletRecord::open).transpose().context("OLLIN_OUTLET_RECORD")?;
     let keystore = Keystore::load(&config.keystore_path)?;
     let key = AdminKey::resolve(config.rpc.admin_key.clone())?;
+    // At once: its hash is stored, and whatever fails next must not keep the key from its owner.
+    if let Some(fresh) = key.fresh() {
+        announce(fresh);
+    }
     let listeners = Listeners::bind(&config.rpc).await?;
     // Loading the trusted setup takes seconds: it is there before this replica may lead.
     let warm_up = tokio::task::spawn_blocking(blob::warm_up);
@@ -83,9 +87,6 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     parts.spawn_engines(&mut tasks, &config, &shutdown)?;
     spawn(&mut tasks, "archiver", ok(archiver.run(shutdown.clone())));
     spawn(&mut tasks, "status", ok(status.feed.run(shutdown.clone())));
-    if let Some(fresh) = key.fresh() {
-        announce(fresh);
-    }
     let (send, receive) = mpsc::channel(4);
     spawn(&mut tasks, "admin", ok(admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), receive, shutdown.clone())));
     let views = views(&l1, &surroundings, &config, &metrics, status.views);

@@ -8,7 +8,7 @@ use alloy::primitives::Address;
 use ollin_archiver::{ArchiverHandle, ArchiverView};
 use ollin_consensus::{
     AttemptContent, AttemptError, AttemptGrant, AttemptRequest, ClaimError, ClaimRequest, CommandError, Outcome, RecordedAttempt,
-    Role, SigningLog, failpoint,
+    Role, SigningLog, Term, failpoint,
 };
 use ollin_guard::{Duty, DutyKind, Refusal};
 use ollin_keystore::{Keystore, SignError, SignedTransaction, TransactionParts};
@@ -80,7 +80,7 @@ enum StepError {
     #[error("the payload of {duty} is not in the log")]
     PayloadGone { duty: Duty },
     #[error("the bundle's claim is refused: {0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     #[error("the slot is over")]
     SlotOver,
     #[error("nonce {nonce} is spent on L1 and no receipt of ours is found yet")]
@@ -100,6 +100,8 @@ pub struct Publisher {
     job: Option<Job>,
     /// The last slot that is over for this process.
     concluded: Option<Slot>,
+    /// The term in which `job` and `concluded` were derived.
+    term: Option<Term>,
     /// How often a spent nonce was looked up without finding a receipt of ours, by publisher.
     unresolved: BTreeMap<Address, u32>,
     /// The slot up to which this process last asked to drop payloads.
@@ -121,6 +123,7 @@ impl Publisher {
             schedule,
             job: None,
             concluded: None,
+            term: None,
             unresolved: BTreeMap::new(),
             dropped: None,
             raised: None,
@@ -143,10 +146,14 @@ impl Publisher {
                 changed = applied.changed() => if changed.is_err() { return },
                 changed = role.changed() => {
                     if changed.is_err() { return }
-                    // Another term: everything is derived from the log again.
-                    self.job = None;
-                    self.concluded = None;
-                    settle_at = Instant::now();
+                    // Another term: everything is derived from the log again. A lease lost and found in one term changes nothing.
+                    let term = role.borrow().active_term();
+                    if term.is_some() && term != self.term {
+                        self.term = term;
+                        self.job = None;
+                        self.concluded = None;
+                        settle_at = Instant::now();
+                    }
                 }
             }
             if !matches!(*role.borrow(), Role::Active { .. }) {
@@ -171,6 +178,10 @@ impl Publisher {
         let Some(slot) = self.schedule.slot_at(next_block) else {
             return;
         };
+        if let Some(job) = self.job.take_if(|job| view.tip.slot.is_some_and(|tip| tip >= job.slot)) {
+            // The archiver has read it: who saw the receipt, and whether anyone did, does not matter.
+            self.concluded = Some(job.slot);
+        }
         if self.job.as_ref().is_some_and(|job| job.slot != slot) {
             self.missed();
         }
@@ -225,7 +236,8 @@ impl Publisher {
             return Err(StepError::PayloadGone { duty });
         };
         let mut verdicts = self.log.claim(vec![ClaimRequest { duties: vec![duty], payload }], self.deadline()).await?.into_iter();
-        let grant = verdicts.next().ok_or(StepError::PayloadGone { duty })?.map_err(StepError::Refused)?;
+        let grant =
+            verdicts.next().ok_or(StepError::PayloadGone { duty })?.map_err(|refusal| StepError::Refused(Box::new(refusal)))?;
         let signed = self.keystore.sign(grant)?;
         let DutyPayload::Bundle(bundle) = signed.payload.as_ref() else {
             return Err(StepError::PayloadGone { duty });

@@ -82,7 +82,7 @@ pub fn assemble(
         propose: ProposeArgs {
             archive: checkpoint.archive,
             fee_asset_price_modifier: checkpoint.fee_asset_price_modifier,
-            header: checkpoint.header.clone(),
+            header: checkpoint.header,
         },
         blob_input,
         checkpoint: checkpoint.checkpoint,

@@ -153,7 +153,7 @@ pub fn build(slot: Slot, coinbase: Address, fee_recipient: Fr, inputs: &L1Inputs
 /// # Errors
 /// [`AbandonReason`], in the order in which L1 would refuse.
 pub fn reexecute(claimed: CheckpointPayload, inputs: &L1Inputs) -> Result<Proposal, AbandonReason> {
-    let header = claimed.header.clone();
+    let header = claimed.header;
     let transactions = claimed.last_block.tx_hashes.len();
     if transactions > 0 || claimed.block_count != 1 {
         return Err(AbandonReason::HasTransactions { count: transactions });

@@ -81,7 +81,13 @@ enum Retry {
 /// How one pass over a slot ended.
 enum Pass {
     Again(Retry),
-    Concluded(SlotOutcome),
+    Concluded(Box<SlotOutcome>),
+}
+
+impl Pass {
+    fn concluded(outcome: impl Into<SlotOutcome>) -> Self {
+        Self::Concluded(Box::new(outcome.into()))
+    }
 }
 
 impl<E: Into<Retry>> From<E> for Pass {
@@ -149,19 +155,20 @@ impl Sequencer {
             if concluded == Some(slot) {
                 continue;
             }
-            match self.work(slot).await {
-                Ok(outcome) | Err(Pass::Concluded(outcome)) => {
-                    report(slot, &outcome);
-                    concluded = Some(slot);
-                }
+            let outcome = match self.work(slot).await {
+                Ok(outcome) => outcome,
+                Err(Pass::Concluded(outcome)) => *outcome,
                 Err(Pass::Again(retry)) => {
                     let reason = retry.to_string();
                     if said.as_ref() != Some(&(slot, reason.clone())) {
                         tracing::debug!(%slot, reason, "slot waits");
                         said = Some((slot, reason));
                     }
+                    continue;
                 }
-            }
+            };
+            report(slot, &outcome);
+            concluded = Some(slot);
         }
     }
 
@@ -240,7 +247,7 @@ impl Sequencer {
     /// Reads what L1 dictates, all at the archiver's tip.
     async fn inputs(&self, slot: Slot, proposer: Address) -> Result<L1Inputs, Pass> {
         let view = self.archiver.view().borrow().clone();
-        let Some(synced) = view.synced_at.clone() else {
+        let Some(synced) = view.synced_at else {
             return Err(Retry::NotSynced.into());
         };
         let slot_start = self.schedule.slot_start(slot);
@@ -276,9 +283,9 @@ impl Sequencer {
         let duty = Duty { attester: proposer, slot, kind: DutyKind::CheckpointProposal };
         if let Some(bound) = self.log.bound(&duty) {
             let Some(DutyPayload::Checkpoint(claimed)) = bound.payload else {
-                return Err(Pass::Concluded(SlotOutcome::Left(LeaveReason::Landed)));
+                return Err(Pass::concluded(SlotOutcome::Left(LeaveReason::Landed)));
             };
-            return proposal::reexecute(claimed, inputs).map_err(|reason| Pass::Concluded(reason.into()));
+            return proposal::reexecute(claimed, inputs).map_err(Pass::concluded);
         }
         if let Some((drafted, proposal)) = &self.draft
             && *drafted == slot
@@ -286,10 +293,9 @@ impl Sequencer {
             return Ok(proposal.clone());
         }
         let Some(entry) = self.keystore.attester(&proposer) else {
-            return Err(Pass::Concluded(SlotOutcome::Left(LeaveReason::NotOurs)));
+            return Err(Pass::concluded(SlotOutcome::Left(LeaveReason::NotOurs)));
         };
-        let built =
-            proposal::build(slot, entry.coinbase, entry.fee_recipient, inputs).map_err(|error| Pass::Concluded(error.into()))?;
+        let built = proposal::build(slot, entry.coinbase, entry.fee_recipient, inputs).map_err(Pass::concluded)?;
         self.draft = Some((slot, built.clone()));
         Ok(built)
     }
@@ -327,7 +333,7 @@ impl Sequencer {
         let duties: Vec<Duty> = ours.map(|attester| Duty { attester, slot, kind: DutyKind::Attestation }).collect();
         let checkpoint = &proposal.checkpoint;
         let payload = DutyPayload::Attestation(AttestationPayload {
-            header: checkpoint.header.clone(),
+            header: checkpoint.header,
             archive: checkpoint.archive,
             fee_asset_price_modifier: checkpoint.fee_asset_price_modifier,
             proposer_signature,
@@ -355,7 +361,7 @@ impl Sequencer {
             &attestations.signatures,
             proposal.blob_input.clone(),
         )
-        .map_err(|error| Pass::Concluded(error.into()))?;
+        .map_err(Pass::concluded)?;
         let duty = Duty { attester: proposer, slot, kind: DutyKind::AttestationsAndSigners };
         // The publisher claims it again to sign it: the grant made here is not needed.
         self.claim(slot, vec![ClaimRequest { duties: vec![duty], payload: DutyPayload::Bundle(bundle) }]).await?;
@@ -374,13 +380,13 @@ impl Sequencer {
                     tracing::warn!(%slot, "another payload is bound for the duty: adopting it");
                     Err(Retry::Adopt.into())
                 }
-                Err(refusal) => Err(Pass::Concluded(SlotOutcome::Refused(refusal))),
+                Err(refusal) => Err(Pass::concluded(SlotOutcome::Refused(refusal))),
             })
             .collect()
     }
 
     fn sign(&self, grant: Grant) -> Result<(Address, Signature), Pass> {
-        let signed = self.keystore.sign(grant).map_err(|error| Pass::Concluded(error.into()))?;
+        let signed = self.keystore.sign(grant).map_err(Pass::concluded)?;
         Ok((signed.duty.attester, signed.signature))
     }
 }
