@@ -1,6 +1,6 @@
 //! The anvil child process.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -43,17 +43,18 @@ pub(crate) enum Genesis {
 }
 
 impl Anvil {
-    /// Starts an anvil on 127.0.0.1 that mines a block per transaction, and waits until it answers. Port 0 means any free one.
-    pub(crate) async fn start(program: &Path, port: u16, genesis: Genesis) -> Result<Self, DevL1Error> {
-        let port = free_port(port)?;
+    /// Starts an anvil at the address that mines a block per transaction, and waits until it answers. Port 0 means any free one.
+    pub(crate) async fn start(program: &Path, address: SocketAddr, genesis: Genesis) -> Result<Self, DevL1Error> {
+        let address = SocketAddr::new(address.ip(), free_port(address)?);
         let directory = TempDir::with_prefix("ollin-anvil-").map_err(|source| DevL1Error::File {
             action: "create a directory in",
             path: std::env::temp_dir(),
             source,
         })?;
-        let (keeper, pid) = Keeper::spawn(program, port, genesis, &directory).await?;
+        let (keeper, pid) = Keeper::spawn(program, address, genesis, &directory).await?;
         // The address is always well formed; the number is a port.
-        let url = Url::parse(&format!("http://127.0.0.1:{port}")).map_err(|_| DevL1Error::Constant { what: "L1 address" })?;
+        let url = Url::parse(&format!("http://127.0.0.1:{}", address.port()))
+            .map_err(|_| DevL1Error::Constant { what: "L1 address" })?;
         let anvil = Self { rpc: AnvilRpc::new(url.clone()), url, pid, keeper, directory };
         until(STARTUP_LIMIT, "anvil to answer", || async {
             match anvil.end() {
@@ -113,12 +114,24 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn spawn(program: &Path, port: u16, genesis: Genesis, directory: &TempDir) -> Result<(Self, u32), DevL1Error> {
+    async fn spawn(
+        program: &Path,
+        address: SocketAddr,
+        genesis: Genesis,
+        directory: &TempDir,
+    ) -> Result<(Self, u32), DevL1Error> {
         let spawn_error = |source| DevL1Error::Spawn { program: program.display().to_string(), source };
         let log = std::fs::File::create(directory.path().join("log")).map_err(spawn_error)?;
         let errors = log.try_clone().map_err(spawn_error)?;
         let mut command = command_that_dies_with_us(program);
-        command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--silent", "--no-request-size-limit"]);
+        command.args([
+            "--host",
+            &address.ip().to_string(),
+            "--port",
+            &address.port().to_string(),
+            "--silent",
+            "--no-request-size-limit",
+        ]);
         command.args(OFFICIAL_ARGUMENTS).arg("--cache-path").arg(directory.path());
         if let Genesis::At(timestamp) = genesis {
             command.args(["--timestamp", &timestamp.to_string()]);
@@ -186,7 +199,7 @@ fn command_that_dies_with_us(program: &Path) -> Command {
 }
 
 /// Checks that the port is free, or finds one. Another process may still take it before anvil does; anvil then says so and ends.
-fn free_port(port: u16) -> Result<u16, DevL1Error> {
-    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|source| DevL1Error::bind(port, "the L1 RPC", source))
+fn free_port(address: SocketAddr) -> Result<u16, DevL1Error> {
+    let bound = TcpListener::bind(address).and_then(|listener| listener.local_addr());
+    bound.map(|address| address.port()).map_err(|source| DevL1Error::bind(address, "the L1 RPC", source))
 }

@@ -7,7 +7,7 @@
 //! Source: npm @aztec/blob-client 4.1.2, `src/filestore/filestore_blob_client.ts`, `src/filestore/healthcheck.ts`, `src/encoding/index.ts`;
 //! npm @aztec/blob-lib 4.1.2, `src/blob.ts` (`toJSON`).
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 
 use alloy::primitives::{B256, Bytes, hex};
 use axum::Router;
@@ -32,10 +32,10 @@ pub(crate) struct BlobServer {
 }
 
 impl BlobServer {
-    /// Binds 127.0.0.1; port 0 means any free one.
-    pub(crate) async fn bind(port: u16) -> Result<Self, DevL1Error> {
-        let bind_error = |source| DevL1Error::bind(port, "the blob server", source);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(bind_error)?;
+    /// Binds the address; port 0 means any free one.
+    pub(crate) async fn bind(address: SocketAddr) -> Result<Self, DevL1Error> {
+        let bind_error = |source| DevL1Error::bind(address, "the blob server", source);
+        let listener = TcpListener::bind(address).await.map_err(bind_error)?;
         let port = listener.local_addr().map_err(bind_error)?.port();
         // The address is always well formed; the number is a port.
         let url = Url::parse(&format!("http://127.0.0.1:{port}")).map_err(|_| DevL1Error::Constant { what: "blob address" })?;

@@ -1,5 +1,6 @@
 //! One deployment of the real contracts, by the official script on a throw-away anvil.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -61,7 +62,9 @@ pub(crate) async fn deploy(packages: &Packages, parameters: &Parameters, scratch
     let mut detail = String::new();
     for number in 1..=TRIES {
         tracing::info!("deploying the L1 contracts (try {number} of {TRIES}, about 10 s)");
-        let anvil = Anvil::start(&packages.anvil(), 0, Genesis::At(unix_now_s().saturating_sub(AGE_S))).await?;
+        let anvil =
+            Anvil::start(&packages.anvil(), (Ipv4Addr::LOCALHOST, 0).into(), Genesis::At(unix_now_s().saturating_sub(AGE_S)))
+                .await?;
         create_multicall(anvil.rpc()).await?;
         match project.run_script(packages, parameters, &anvil).await? {
             Ok(deployment) => {

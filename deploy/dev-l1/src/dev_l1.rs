@@ -1,5 +1,6 @@
 //! Starting and ending the whole.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,9 +48,11 @@ pub enum Prover {
 pub struct Options {
     /// The rollup.
     pub profile: Profile,
-    /// Port of the L1 RPC on 127.0.0.1; 0 means any free one.
+    /// Address on which both ports listen: loopback, or all addresses.
+    pub listen: IpAddr,
+    /// Port of the L1 RPC; 0 means any free one.
     pub port: u16,
-    /// Port of the blob server on 127.0.0.1; 0 means any free one.
+    /// Port of the blob server; 0 means any free one.
     pub blob_port: u16,
     /// Whether to play the prover.
     pub prover: Prover,
@@ -60,7 +63,7 @@ pub struct Options {
 impl Options {
     /// Free ports, no prover, the default cache.
     pub fn new(profile: Profile) -> Self {
-        Self { profile, port: 0, blob_port: 0, prover: Prover::Off, cache: None }
+        Self { profile, listen: Ipv4Addr::LOCALHOST.into(), port: 0, blob_port: 0, prover: Prover::Off, cache: None }
     }
 }
 
@@ -126,11 +129,11 @@ pub struct DevL1 {
 /// Any [`DevL1Error`]; nothing is left running then.
 pub async fn start(options: Options) -> Result<DevL1, DevL1Error> {
     let cache = state_cache::directory(options.cache.as_deref())?;
-    let blobs = BlobServer::bind(options.blob_port).await?;
+    let blobs = BlobServer::bind(SocketAddr::new(options.listen, options.blob_port)).await?;
     let packages = Packages::install(&cache).await?;
     let deployed = state_cache::load_or_deploy(&packages, options.profile, &cache).await?;
 
-    let anvil = Anvil::start(&packages.anvil(), options.port, Genesis::Now).await?;
+    let anvil = Anvil::start(&packages.anvil(), SocketAddr::new(options.listen, options.port), Genesis::Now).await?;
     let rpc = anvil.rpc().clone();
     rpc.request::<_, bool>("anvil_loadState", (deployed.state,)).await?;
     clock::start(&rpc, ETHEREUM_SLOT_DURATION_S).await?;

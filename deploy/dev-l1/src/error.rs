@@ -1,5 +1,6 @@
 //! Why the development L1 did not start or did not do as asked.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use alloy::transports::TransportError;
@@ -111,12 +112,12 @@ pub enum DevL1Error {
 }
 
 impl DevL1Error {
-    /// A listener on 127.0.0.1 could not be had.
-    pub(crate) fn bind(port: u16, purpose: &'static str, source: std::io::Error) -> Self {
+    /// A listener could not be had.
+    pub(crate) fn bind(address: SocketAddr, purpose: &'static str, source: std::io::Error) -> Self {
         if source.kind() == std::io::ErrorKind::AddrInUse {
-            return Self::PortInUse { port, purpose, source };
+            return Self::PortInUse { port: address.port(), purpose, source };
         }
-        Self::Spawn { program: format!("{purpose} on 127.0.0.1:{port}"), source }
+        Self::Spawn { program: format!("{purpose} on {address}"), source }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ollin-dev-l1`: the development L1 in the foreground.
 
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,10 +19,13 @@ struct Arguments {
     /// Which rollup to deploy
     #[arg(long, value_enum, default_value = "demo")]
     profile: Profile,
-    /// Port of the L1 RPC on 127.0.0.1; 0 means any free one
+    /// Address on which both ports listen; another than loopback is for containers: whoever reaches it rules this chain
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
+    listen: IpAddr,
+    /// Port of the L1 RPC; 0 means any free one
     #[arg(long, default_value_t = 8545)]
     port: u16,
-    /// Port of the blob server on 127.0.0.1; 0 means any free one
+    /// Port of the blob server; 0 means any free one
     #[arg(long, default_value_t = 8546)]
     blob_port: u16,
     /// Play the prover: checkpoints of epochs that are over become proven
@@ -75,6 +79,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 fn options(arguments: &Arguments) -> Options {
     Options {
         profile: arguments.profile,
+        listen: arguments.listen,
         port: arguments.port,
         blob_port: arguments.blob_port,
         prover: if arguments.prover { Prover::On } else { Prover::Off },
