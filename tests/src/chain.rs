@@ -88,12 +88,7 @@ impl Chain {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(l1: &Description, clock: SlotClock) -> Result<Self> {
-        Ok(Self {
-            rpc: Rpc::new(l1.rpc_url.as_str())?,
-            chain_id: l1.chain_id,
-            rollup: l1.rollup,
-            clock,
-        })
+        Ok(Self { rpc: Rpc::new(l1.rpc_url.as_str())?, chain_id: l1.chain_id, rollup: l1.rollup, clock })
     }
 
     /// Every checkpoint that L1 now has a log of, by slot.
@@ -154,6 +149,24 @@ impl Chain {
         Ok(Some(transaction).filter(|transaction| !transaction.is_null()))
     }
 
+    /// Takes the newest checkpoint off L1's pending chain, as an invalidation does, by writing the contract's tips.
+    ///
+    /// Source: npm @aztec/ethereum 4.1.2, `src/contracts/rollup.ts` (`stfStorageSlot`): `pending << 128 | proven`.
+    ///
+    /// # Errors
+    /// When L1 does not answer, or there is no unproven checkpoint.
+    pub async fn drop_newest_checkpoint(&self) -> Result<()> {
+        let slot = keccak256("aztec.stf.storage");
+        let word: B256 = self.rpc.call("eth_getStorageAt", json!([self.rollup, slot, "latest"])).await?;
+        let (pending, proven) = word.split_at(16);
+        let pending = u128::from_be_bytes(pending.try_into()?);
+        ensure!(pending > u128::from_be_bytes(proven.try_into()?), "there is no unproven checkpoint");
+        let fewer = [&(pending - 1).to_be_bytes(), proven].concat();
+        let set: bool = self.rpc.call("anvil_setStorageAt", json!([self.rollup, slot, B256::from_slice(&fewer)])).await?;
+        ensure!(set, "anvil did not write the tips");
+        Ok(())
+    }
+
     /// Every prune, oldest first.
     ///
     /// # Errors
@@ -181,11 +194,7 @@ impl Chain {
         let call = propose_call(&input, self.rollup, event.payloadDigest)?;
         // The slot of the block, not of the header: the contract demands that they are equal, and so do we.
         let slot = Slot::new(self.clock.slot_at(timestamp).context("a checkpoint before genesis")?);
-        ensure!(
-            call.args.header.slot == slot,
-            "a header of slot {} in a block of slot {slot}",
-            call.args.header.slot
-        );
+        ensure!(call.args.header.slot == slot, "a header of slot {} in a block of slot {slot}", call.args.header.slot);
         let bundle_digest = keccak256(attestations_and_signers_message(&call.attestations, &call.signers));
         Ok(Landed {
             fact: ChainFact {
@@ -214,14 +223,9 @@ impl Chain {
 /// The `propose` with this payload digest in a transaction to Multicall3.
 fn propose_call(input: &[u8], rollup: Address, payload_digest: B256) -> Result<ProposeCall> {
     let calls = decode_aggregate3(input).context("a checkpoint that did not come through Multicall3")?;
-    let proposals = calls
-        .iter()
-        .filter(|call| call.target == rollup)
-        .filter_map(|call| ProposeCall::decode(&call.calldata).ok());
+    let proposals = calls.iter().filter(|call| call.target == rollup).filter_map(|call| ProposeCall::decode(&call.calldata).ok());
     let mut matching = proposals.filter(|call| call.args.payload_digest() == payload_digest);
-    matching
-        .next()
-        .context("a transaction without the propose that its log shows")
+    matching.next().context("a transaction without the propose that its log shows")
 }
 
 fn read_prune(log: &Log) -> Result<Prune> {

@@ -48,20 +48,11 @@ impl Child {
         let log = OpenOptions::new().create(true).append(true).open(&recipe.log);
         let log = log.with_context(|| format!("opening {}", recipe.log.display()))?;
         let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(&recipe.program)
-            .args(&recipe.arguments);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(&recipe.program).args(&recipe.arguments);
         command.env_clear().envs(kept_environment()).envs(&recipe.environment);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = command
-            .spawn()
-            .with_context(|| format!("starting {} by setpriv (util-linux)", recipe.name))?;
-        Ok(Self {
-            recipe,
-            process,
-            ended: None,
-        })
+        let process = command.spawn().with_context(|| format!("starting {} by setpriv (util-linux)", recipe.name))?;
+        Ok(Self { recipe, process, ended: None })
     }
 
     /// Its process id (`setpriv` becomes the program, so this is the program's own).
@@ -164,9 +155,7 @@ pub async fn run(recipe: Recipe, patience: Duration) -> Result<(ExitStatus, Stri
 
 /// The variables that every child inherits; nothing else, so that a developer's shell cannot change a result.
 fn kept_environment() -> impl Iterator<Item = (&'static str, OsString)> {
-    ["PATH", "HOME", "TMPDIR", "OLLIN_CACHE"]
-        .into_iter()
-        .filter_map(|name| Some((name, std::env::var_os(name)?)))
+    ["PATH", "HOME", "TMPDIR", "OLLIN_CACHE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
 #[cfg(test)]

@@ -44,11 +44,7 @@ impl SlotVerdict {
         };
         // A leader that fell after the deadline had its chance to claim: that slot was ours.
         let leaderless = gaps.iter().any(|gap| gap.from_ms < deadline_ms && gap.until_ms > deadline_ms);
-        if !facts.claimed && leaderless {
-            Self::NotOursToKeep
-        } else {
-            Self::Lost
-        }
+        if !facts.claimed && leaderless { Self::NotOursToKeep } else { Self::Lost }
     }
 }
 
@@ -66,30 +62,13 @@ impl std::fmt::Display for SlotVerdict {
 mod tests {
     use super::*;
 
-    const CLOCK: SlotClock = SlotClock {
-        genesis_time: 1_000,
-        slot_duration: 12,
-        ethereum_slot_duration: 1,
-    };
+    const CLOCK: SlotClock = SlotClock { genesis_time: 1_000, slot_duration: 12, ethereum_slot_duration: 1 };
 
     fn verdict(l1_block: Option<u64>, claimed: bool, gap: Option<(u64, u64)>) -> SlotVerdict {
         let deadline = CLOCK.initialize_deadline_ms(5).unwrap();
-        let gaps: Vec<Gap> = gap
-            .map(|(before, after)| Gap {
-                from_ms: deadline - before,
-                until_ms: deadline + after,
-            })
-            .into_iter()
-            .collect();
-        SlotVerdict::of(
-            SlotFacts {
-                slot: 5,
-                l1_block,
-                claimed,
-            },
-            &gaps,
-            &CLOCK,
-        )
+        let gaps: Vec<Gap> =
+            gap.map(|(before, after)| Gap { from_ms: deadline - before, until_ms: deadline + after }).into_iter().collect();
+        SlotVerdict::of(SlotFacts { slot: 5, l1_block, claimed }, &gaps, &CLOCK)
     }
 
     #[test]
@@ -115,15 +94,8 @@ mod tests {
     #[test]
     fn a_leader_back_before_the_deadline_makes_the_slot_ours() {
         let deadline = CLOCK.initialize_deadline_ms(5).unwrap();
-        let gaps = [Gap {
-            from_ms: deadline - 900,
-            until_ms: deadline - 1,
-        }];
-        let facts = SlotFacts {
-            slot: 5,
-            l1_block: None,
-            claimed: false,
-        };
+        let gaps = [Gap { from_ms: deadline - 900, until_ms: deadline - 1 }];
+        let facts = SlotFacts { slot: 5, l1_block: None, claimed: false };
         assert_eq!(SlotVerdict::of(facts, &gaps, &CLOCK), SlotVerdict::Lost);
     }
 }

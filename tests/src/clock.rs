@@ -44,9 +44,7 @@ impl SlotClock {
 
     /// Millisecond at which work for `slot` may begin: one L1 slot before it.
     pub fn build_start_ms(&self, slot: u64) -> u64 {
-        self.slot_start(slot)
-            .saturating_sub(self.ethereum_slot_duration)
-            .saturating_mul(1000)
+        self.slot_start(slot).saturating_sub(self.ethereum_slot_duration).saturating_mul(1000)
     }
 
     /// Millisecond after which the official timetable starts no checkpoint for `slot`, or `None` where a slot is too short.
@@ -55,11 +53,7 @@ impl SlotClock {
     /// 8 s and `i = a = 1`, `m = p = 2` elsewhere; `P` is one L1 slot.
     /// Source: npm @aztec/sequencer-client 4.1.2, `src/sequencer/timetable.ts`.
     pub fn initialize_deadline_ms(&self, slot: u64) -> Option<u64> {
-        let fixed_ms = if self.ethereum_slot_duration < 8 {
-            500 + 2_000 + 500
-        } else {
-            1_000 + 4_000 + 1_000 + 4_000
-        };
+        let fixed_ms = if self.ethereum_slot_duration < 8 { 500 + 2_000 + 500 } else { 1_000 + 4_000 + 1_000 + 4_000 };
         let used_ms = self.ethereum_slot_duration.checked_mul(1000)?.checked_add(fixed_ms)?;
         let allowance_ms = self.slot_duration.checked_mul(1000)?.checked_sub(used_ms)?;
         self.build_start_ms(slot).checked_add(allowance_ms)
@@ -75,11 +69,7 @@ impl SlotClock {
 mod tests {
     use super::*;
 
-    const CLOCK: SlotClock = SlotClock {
-        genesis_time: 1_000,
-        slot_duration: 12,
-        ethereum_slot_duration: 1,
-    };
+    const CLOCK: SlotClock = SlotClock { genesis_time: 1_000, slot_duration: 12, ethereum_slot_duration: 1 };
 
     #[test]
     fn a_slot_holds_its_first_second_and_not_its_last() {
@@ -92,22 +82,12 @@ mod tests {
     #[test]
     fn the_initialize_deadline_is_that_of_the_official_timetable() {
         // Official node: slot 6 s, L1 slot 1 s: 2 s; slot 12 s, L1 slot 1 s: 8 s after the build start.
-        let six = SlotClock {
-            slot_duration: 6,
-            ..CLOCK
-        };
+        let six = SlotClock { slot_duration: 6, ..CLOCK };
         assert_eq!(six.initialize_deadline_ms(3), Some(six.build_start_ms(3) + 2_000));
         assert_eq!(CLOCK.initialize_deadline_ms(3), Some(CLOCK.build_start_ms(3) + 8_000));
-        let main = SlotClock {
-            genesis_time: 0,
-            slot_duration: 72,
-            ethereum_slot_duration: 12,
-        };
+        let main = SlotClock { genesis_time: 0, slot_duration: 72, ethereum_slot_duration: 12 };
         assert_eq!(main.initialize_deadline_ms(3), Some(main.build_start_ms(3) + 50_000));
-        let short = SlotClock {
-            slot_duration: 3,
-            ..CLOCK
-        };
+        let short = SlotClock { slot_duration: 3, ..CLOCK };
         assert_eq!(short.initialize_deadline_ms(3), None);
     }
 }

@@ -30,10 +30,7 @@ impl Floor {
     /// # Errors
     /// When the file or the loopback connection fails.
     pub fn measure(directory: &Path) -> Result<Self> {
-        Ok(Self {
-            sync_us: sync_us(directory)?,
-            round_trip_us: round_trip_us()?,
-        })
+        Ok(Self { sync_us: sync_us(directory)?, round_trip_us: round_trip_us()? })
     }
 
     /// Their sum.

@@ -45,17 +45,11 @@ impl Follower {
         let recipe = Recipe {
             name: "official follower".into(),
             program: wrapper.to_owned(),
-            arguments: ["start", "--node", "--archiver", "--network", "local"]
-                .into_iter()
-                .map(Into::into)
-                .collect(),
+            arguments: ["start", "--node", "--archiver", "--network", "local"].into_iter().map(Into::into).collect(),
             environment: environment(facts, &ports, &directory),
             log: directory.join("log"),
         };
-        let mut follower = Self {
-            child: Child::start(recipe)?,
-            rpc: Rpc::new(format!("http://127.0.0.1:{}", ports[0]))?,
-        };
+        let mut follower = Self { child: Child::start(recipe)?, rpc: Rpc::new(format!("http://127.0.0.1:{}", ports[0]))? };
         follower.wait_ready().await?;
         Ok(follower)
     }
@@ -66,9 +60,7 @@ impl Follower {
     /// When it does not answer.
     pub async fn height(&self) -> Result<u64> {
         let tips: Value = self.rpc.call("node_getL2Tips", json!([])).await?;
-        tips.pointer("/checkpointed/block/number")
-            .and_then(Value::as_u64)
-            .context("tips without a checkpointed block")
+        tips.pointer("/checkpointed/block/number").and_then(Value::as_u64).context("tips without a checkpointed block")
     }
 
     /// Waits until its checkpointed tip has reached `height`.
@@ -95,11 +87,7 @@ impl Follower {
     /// When it does not answer.
     pub async fn height_of(&self, hash: B256) -> Result<Option<u64>> {
         let block: Value = self.rpc.call("node_getBlockByHash", json!([hash])).await?;
-        if block.is_null() {
-            Ok(None)
-        } else {
-            Ok(Some(read_block(&block)?.number))
-        }
+        if block.is_null() { Ok(None) } else { Ok(Some(read_block(&block)?.number)) }
     }
 
     async fn wait_ready(&mut self) -> Result<()> {
@@ -159,18 +147,10 @@ fn environment(facts: &Description, ports: &[u16], directory: &Path) -> BTreeMap
 }
 
 fn read_block(block: &Value) -> Result<FollowedBlock> {
-    let number = block
-        .pointer("/header/globalVariables/blockNumber")
-        .and_then(Value::as_u64)
-        .context("a block without a number")?;
-    let archive = block
-        .pointer("/archive/root")
-        .cloned()
-        .context("a block without an archive root")?;
-    Ok(FollowedBlock {
-        number,
-        archive: serde_json::from_value(archive)?,
-    })
+    let number =
+        block.pointer("/header/globalVariables/blockNumber").and_then(Value::as_u64).context("a block without a number")?;
+    let archive = block.pointer("/archive/root").cloned().context("a block without an archive root")?;
+    Ok(FollowedBlock { number, archive: serde_json::from_value(archive)? })
 }
 
 #[cfg(test)]
@@ -182,13 +162,7 @@ mod tests {
         let root = B256::repeat_byte(4);
         let block =
             json!({"archive": {"root": root, "nextAvailableLeafIndex": 2}, "header": {"globalVariables": {"blockNumber": 1}}});
-        assert_eq!(
-            read_block(&block).unwrap(),
-            FollowedBlock {
-                number: 1,
-                archive: root
-            }
-        );
+        assert_eq!(read_block(&block).unwrap(), FollowedBlock { number: 1, archive: root });
         assert!(read_block(&json!({"archive": {"root": root}})).is_err());
     }
 }

@@ -18,9 +18,6 @@ pub async fn judge(world: &World, outcome: &mut Outcome) -> Result<()> {
     }
     // A verdict over nothing is worth nothing.
     let evidence = judgement.counts.signatures > 0 && judgement.counts.checkpoints > 0;
-    outcome.check(
-        format!("oracles: no violation in {}", judgement.counts),
-        judgement.violations.is_empty() && evidence,
-    );
+    outcome.check(format!("oracles: no violation in {}", judgement.counts), judgement.violations.is_empty() && evidence);
     Ok(())
 }

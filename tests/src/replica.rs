@@ -72,10 +72,7 @@ impl Replica {
 
     /// Gives its admin client the key.
     pub fn with_admin_key(self, key: &str) -> Self {
-        Self {
-            admin: self.admin.with_key(key),
-            ..self
-        }
+        Self { admin: self.admin.with_key(key), ..self }
     }
 
     /// Its id in the cluster.
@@ -170,10 +167,7 @@ impl Replica {
     pub fn resident_kib(&self) -> Result<u64> {
         let pid = self.child.as_ref().context("the replica does not run")?.pid();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
     }
 

@@ -12,10 +12,7 @@ pub struct Table {
 impl Table {
     /// An empty table with these column heads.
     pub fn new(heads: &[&str]) -> Self {
-        Self {
-            heads: heads.iter().map(|head| (*head).to_owned()).collect(),
-            rows: Vec::new(),
-        }
+        Self { heads: heads.iter().map(|head| (*head).to_owned()).collect(), rows: Vec::new() }
     }
 
     /// Adds a row; missing cells are empty.
@@ -24,9 +21,7 @@ impl Table {
     }
 
     fn width(&self, column: usize) -> usize {
-        let cells = std::iter::once(&self.heads)
-            .chain(&self.rows)
-            .filter_map(|row| row.get(column));
+        let cells = std::iter::once(&self.heads).chain(&self.rows).filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     }
 }
@@ -70,20 +65,12 @@ pub struct Outcome {
 impl Outcome {
     /// An empty outcome whose table has these column heads.
     pub fn new(name: &str, heads: &[&str]) -> Self {
-        Self {
-            name: name.to_owned(),
-            checks: Vec::new(),
-            figures: Vec::new(),
-            table: Table::new(heads),
-        }
+        Self { name: name.to_owned(), checks: Vec::new(), figures: Vec::new(), table: Table::new(heads) }
     }
 
     /// Records whether `what` held.
     pub fn check(&mut self, what: impl Into<String>, passed: bool) {
-        self.checks.push(Check {
-            what: what.into(),
-            passed,
-        });
+        self.checks.push(Check { what: what.into(), passed });
     }
 
     /// Records a figure for the closing table.
@@ -125,12 +112,7 @@ pub fn close(outcomes: &[Outcome]) -> bool {
         let result = if outcome.passed() { "passed" } else { "FAILED" };
         let mut first = [outcome.name.clone(), result.to_owned()];
         for (what, value) in &outcome.figures {
-            table.row([
-                std::mem::take(&mut first[0]),
-                std::mem::take(&mut first[1]),
-                what.clone(),
-                value.clone(),
-            ]);
+            table.row([std::mem::take(&mut first[0]), std::mem::take(&mut first[1]), what.clone(), value.clone()]);
         }
         if outcome.figures.is_empty() {
             table.row(first);
@@ -142,10 +124,7 @@ pub fn close(outcomes: &[Outcome]) -> bool {
             println!("FAILED {}: {}", outcome.name, check.what);
         }
     }
-    let (passed, failed) = outcomes
-        .iter()
-        .map(Outcome::counts)
-        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (passed, failed) = outcomes.iter().map(Outcome::counts).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     println!("\n{passed} passed, {failed} failed");
     !outcomes.is_empty() && outcomes.iter().all(Outcome::passed)
 }

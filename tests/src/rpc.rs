@@ -20,24 +20,13 @@ impl Rpc {
     /// # Errors
     /// When no TLS provider was installed.
     pub fn new(url: impl Into<String>) -> Result<Self> {
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(2))
-            .no_proxy()
-            .build()
-            .context("HTTP client")?;
-        Ok(Self {
-            url: url.into().trim_end_matches('/').to_owned(),
-            key: None,
-            client,
-        })
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build().context("HTTP client")?;
+        Ok(Self { url: url.into().trim_end_matches('/').to_owned(), key: None, client })
     }
 
     /// The same with an admin key in `x-api-key`.
     pub fn with_key(self, key: &str) -> Self {
-        Self {
-            key: Some(key.to_owned()),
-            ..self
-        }
+        Self { key: Some(key.to_owned()), ..self }
     }
 
     /// Where it points.
@@ -52,13 +41,8 @@ impl Rpc {
     pub async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T> {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let request = self.client.post(&self.url).json(&body);
-        let mut answer: Value = self
-            .keyed(request)
-            .send()
-            .await
-            .with_context(|| format!("{method} at {}", self.url))?
-            .json()
-            .await?;
+        let mut answer: Value =
+            self.keyed(request).send().await.with_context(|| format!("{method} at {}", self.url))?.json().await?;
         if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
             bail!("{method} at {}: {error}", self.url);
         }

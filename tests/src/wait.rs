@@ -36,10 +36,7 @@ where
             return Ok(value);
         }
         if start.elapsed() >= patience {
-            return Err(NotInTime {
-                what: what.into(),
-                waited: start.elapsed(),
-            });
+            return Err(NotInTime { what: what.into(), waited: start.elapsed() });
         }
         tokio::time::sleep(POLL).await;
     }
@@ -51,9 +48,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_condition_that_never_holds_ends_at_the_deadline_and_is_named() {
-        let fault = until("the moon", Duration::from_millis(30), || async { None::<()> })
-            .await
-            .unwrap_err();
+        let fault = until("the moon", Duration::from_millis(30), || async { None::<()> }).await.unwrap_err();
         assert!(fault.to_string().starts_with("the moon did not happen within"), "{fault}");
     }
 

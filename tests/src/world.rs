@@ -1,7 +1,9 @@
 //! A development L1 and a cluster of real `ollin` processes on it.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,12 +48,7 @@ impl World {
     /// When a program is missing or does not come up in time.
     pub async fn start(profile: Profile, prover: Prover, directory: &Path) -> Result<Self> {
         std::fs::create_dir_all(directory)?;
-        let l1 = ollin_dev_l1::start(Options {
-            prover,
-            ..Options::new(profile)
-        })
-        .await
-        .context("the development L1")?;
+        let l1 = ollin_dev_l1::start(Options { prover, ..Options::new(profile) }).await.context("the development L1")?;
         let facts = l1.info();
         let clock = SlotClock {
             genesis_time: facts.genesis_time,
@@ -63,16 +60,7 @@ impl World {
         let replicas = lay_out(facts, directory).await?;
         let directory = directory.to_owned();
         let tips = TipWatch::start(replicas.iter().map(|replica| replica.public().clone()).collect());
-        let mut world = Self {
-            replicas,
-            l1,
-            clock,
-            chain,
-            directory,
-            ready_ms,
-            tips,
-            wakes: Vec::new(),
-        };
+        let mut world = Self { replicas, l1, clock, chain, directory, ready_ms, tips, wakes: Vec::new() };
         for replica in &mut world.replicas {
             replica.start()?;
         }
@@ -120,10 +108,7 @@ impl World {
     /// # Errors
     /// When there is none.
     pub fn replica(&self, id: u64) -> Result<&Replica> {
-        self.replicas
-            .iter()
-            .find(|replica| replica.id() == id)
-            .with_context(|| format!("there is no replica {id}"))
+        self.replicas.iter().find(|replica| replica.id() == id).with_context(|| format!("there is no replica {id}"))
     }
 
     /// The replica `id`, to change it.
@@ -131,24 +116,13 @@ impl World {
     /// # Errors
     /// When there is none.
     pub fn replica_mut(&mut self, id: u64) -> Result<&mut Replica> {
-        self.replicas
-            .iter_mut()
-            .find(|replica| replica.id() == id)
-            .with_context(|| format!("there is no replica {id}"))
+        self.replicas.iter_mut().find(|replica| replica.id() == id).with_context(|| format!("there is no replica {id}"))
     }
 
     /// The replica that says that it acts, but not `except`.
     pub async fn active_except(&self, except: Option<u64>) -> Option<u64> {
-        for replica in self
-            .replicas
-            .iter()
-            .filter(|replica| Some(replica.id()) != except && replica.child().is_some())
-        {
-            if replica
-                .status()
-                .await
-                .is_some_and(|status| status.replica.duty_state == DutyState::Active)
-            {
+        for replica in self.replicas.iter().filter(|replica| Some(replica.id()) != except && replica.child().is_some()) {
+            if replica.status().await.is_some_and(|status| status.replica.duty_state == DutyState::Active) {
                 return Some(replica.id());
             }
         }
@@ -165,9 +139,7 @@ impl World {
     /// # Errors
     /// When none does within `patience`.
     pub async fn acting(&self, except: Option<u64>, patience: Duration) -> Result<(u64, u64)> {
-        let id = until("an active leader", patience, || self.active_except(except))
-            .await
-            .map_err(|fault| self.explain(fault))?;
+        let id = until("an active leader", patience, || self.active_except(except)).await.map_err(|fault| self.explain(fault))?;
         Ok((id, now_ms()))
     }
 
@@ -178,11 +150,7 @@ impl World {
     pub async fn settled(&mut self, patience: Duration) -> Result<u64> {
         for index in 0..self.replicas.len() {
             if !self.replicas[index].alive() {
-                bail!(
-                    "replica {} has ended by itself:\n{}",
-                    self.replicas[index].id(),
-                    self.replicas[index].log_tail(15)
-                );
+                bail!("replica {} has ended by itself:\n{}", self.replicas[index].id(), self.replicas[index].log_tail(15));
             }
         }
         let (leader, _) = self.acting(None, patience).await?;
@@ -203,9 +171,7 @@ impl World {
             let active = leader.replica.duty_state == DutyState::Active;
             (active && own.log.applied? >= leader.log.committed?).then_some(())
         };
-        until(format!("replica {id} caught up"), patience, look)
-            .await
-            .map_err(|fault| self.explain(fault))
+        until(format!("replica {id} caught up"), patience, look).await.map_err(|fault| self.explain(fault))
     }
 
     /// Kills the replica `id` at once; returns when, in milliseconds since the Unix epoch.
@@ -252,10 +218,7 @@ impl World {
     /// # Errors
     /// When it does not run.
     pub fn signal(&self, id: u64, signal: Signal) -> Result<()> {
-        self.replica(id)?
-            .child()
-            .with_context(|| format!("replica {id} does not run"))?
-            .signal(signal)
+        self.replica(id)?.child().with_context(|| format!("replica {id} does not run"))?.signal(signal)
     }
 
     /// Waits until L1 can no longer take a checkpoint for `slot`.
@@ -283,6 +246,16 @@ impl World {
             (landed.is_some() || now >= end).then_some(landed)
         };
         Ok(until(format!("slot {slot} landed or over"), patience, look).await?)
+    }
+
+    /// Waits for the first checkpoint on L1: before it, slots may lie at or below the new cluster's floor.
+    ///
+    /// # Errors
+    /// When there is none within six slots.
+    pub async fn first_landed(&self) -> Result<Landed> {
+        let look = || async { self.chain.landed().await.ok()?.into_values().next() };
+        let patience = self.clock.slots(6) + Duration::from_secs(20);
+        until("the first checkpoint on L1", patience, look).await.map_err(|fault| self.explain(fault))
     }
 
     /// The outlet records of all replicas over all their runs.
@@ -313,10 +286,7 @@ impl World {
 
     /// The end of every log, for a failure's message.
     pub fn log_tails(&self, lines: usize) -> String {
-        let tails = self
-            .replicas
-            .iter()
-            .map(|replica| format!("-- replica {}\n{}", replica.id(), replica.log_tail(lines)));
+        let tails = self.replicas.iter().map(|replica| format!("-- replica {}\n{}", replica.id(), replica.log_tail(lines)));
         tails.collect::<Vec<_>>().join("\n")
     }
 
@@ -338,10 +308,14 @@ impl World {
 
     async fn create_cluster(&mut self) -> Result<()> {
         let first = self.replicas.first().context("no replicas")?;
-        let up = || async { first.admin().text("/status").await.ok() };
-        until("the first replica's admin port", REPLICA_UP, up)
-            .await
-            .map_err(|fault| self.explain(fault))?;
+        let up = || async {
+            // The creation asks every member; one that is still starting would refuse it.
+            for replica in &self.replicas {
+                replica.admin().text("/status").await.ok()?;
+            }
+            Some(())
+        };
+        until("every replica's admin port", REPLICA_UP, up).await.map_err(|fault| self.explain(fault))?;
         let key_file = self.directory.join("admin-key");
         std::fs::write(&key_file, ADMIN_KEY)?;
         let arguments = [
@@ -354,11 +328,7 @@ impl World {
         ];
         let log = self.directory.join("create.log");
         let (status, output) = run(command("cluster create", &arguments, log)?, REPLICA_UP).await?;
-        ensure!(
-            status.success(),
-            "ollin cluster create: {status}\n{output}\n{}",
-            self.log_tails(10)
-        );
+        ensure!(status.success(), "ollin cluster create: {status}\n{output}\n{}", self.log_tails(10));
         Ok(())
     }
 }
@@ -370,11 +340,7 @@ impl World {
 pub fn program(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let path = own.parent().context("the harness has no directory")?.join(name);
-    ensure!(
-        path.is_file(),
-        "{} was not built: cargo build --features ollin/failpoints",
-        path.display()
-    );
+    ensure!(path.is_file(), "{} was not built: cargo build --features ollin/failpoints", path.display());
     Ok(path)
 }
 
@@ -397,20 +363,10 @@ async fn lay_out(facts: &Description, directory: &Path) -> Result<Vec<Replica>> 
     let ports = port::free(12)?;
     let ports: Vec<Ports> = ports
         .chunks_exact(4)
-        .map(|chunk| Ports {
-            public: chunk[0],
-            admin: chunk[1],
-            p2p: chunk[2],
-            cluster: chunk[3],
-        })
+        .map(|chunk| Ports { public: chunk[0], admin: chunk[1], p2p: chunk[2], cluster: chunk[3] })
         .collect();
     let cluster = directory.join("cluster");
-    let mut arguments = vec![
-        "cluster".to_owned(),
-        "certificates".into(),
-        "--out".into(),
-        cluster.display().to_string(),
-    ];
+    let mut arguments = vec!["cluster".to_owned(), "certificates".into(), "--out".into(), cluster.display().to_string()];
     for (id, ports) in (1..).zip(&ports) {
         let id: u64 = id;
         arguments.extend(["--replica".into(), format!("{id}=127.0.0.1:{}", ports.cluster)]);
@@ -420,14 +376,12 @@ async fn lay_out(facts: &Description, directory: &Path) -> Result<Vec<Replica>> 
     ensure!(status.success(), "ollin cluster certificates: {status}\n{output}");
     let keystore = directory.join("keystore.json");
     std::fs::write(&keystore, keystore_json(facts)?)?;
+    std::fs::set_permissions(&keystore, Permissions::from_mode(0o600))?;
     let environment = shared_environment(facts, &keystore);
     let ollin = program("ollin")?;
     let replica = |(id, ports): (u64, &Ports)| -> Result<Replica> {
         let mut replica = Replica::new(&ollin, id, directory, *ports, &environment)?.with_admin_key(ADMIN_KEY);
-        replica.set(
-            "OLLIN_CLUSTER_DIRECTORY",
-            cluster.join(format!("replica-{id}")).display().to_string(),
-        );
+        replica.set("OLLIN_CLUSTER_DIRECTORY", cluster.join(format!("replica-{id}")).display().to_string());
         Ok(replica)
     };
     (1..).zip(&ports).map(replica).collect()
@@ -460,16 +414,9 @@ fn admin_key_hash() -> String {
 
 /// A keystore with all attesters of the deployment and a publisher of its own.
 fn keystore_json(facts: &Description) -> Result<String> {
-    let publisher = facts
-        .publisher_keys
-        .first()
-        .context("the development L1 names no publisher account")?;
+    let publisher = facts.publisher_keys.first().context("the development L1 names no publisher account")?;
     let attesters: Vec<B256> = facts.validators.iter().map(|account| account.private_key).collect();
-    let coinbase = facts
-        .validators
-        .first()
-        .context("the development L1 names no validator")?
-        .address;
+    let coinbase = facts.validators.first().context("the development L1 names no validator")?.address;
     let keystore = serde_json::json!({
         "schemaVersion": 1,
         "validators": [{

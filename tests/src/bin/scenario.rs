@@ -30,35 +30,15 @@ struct Arguments {
 // One thread: children ask the kernel to die with the thread that started them.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode> {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(std::io::stderr)
-        .init();
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok()
-        .context("a TLS provider is already installed")?;
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    rustls::crypto::ring::default_provider().install_default().ok().context("a TLS provider is already installed")?;
     let arguments = Arguments::parse();
     let seed = arguments.seed.unwrap_or_else(rand::random);
     println!("seed {seed}");
     let wanted = |name: &Name| arguments.names.is_empty() || arguments.names.contains(name);
     let in_order = Name::value_variants().iter().copied();
-    let names: Vec<Name> = in_order
-        .filter(|name| wanted(name) && !arguments.without.contains(name))
-        .collect();
+    let names: Vec<Name> = in_order.filter(|name| wanted(name) && !arguments.without.contains(name)).collect();
     let directory = arguments.directory.join(format!("{}", std::process::id()));
-    let outcomes = play_all(
-        &names,
-        Request {
-            form: arguments.form,
-            seed,
-        },
-        &directory,
-    )
-    .await;
-    Ok(if close(&outcomes) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let outcomes = play_all(&names, Request { form: arguments.form, seed }, &directory).await;
+    Ok(if close(&outcomes) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

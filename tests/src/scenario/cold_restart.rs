@@ -26,15 +26,12 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     let next = until("a checkpoint after the restart", world.clock().slots(BACK_WITHIN_SLOTS), look).await;
     let slot = world.clock().slot_at(killed_ms / 1000).unwrap_or(0);
     match &next {
-        Ok(one) => outcome
-            .table
-            .row([slot, one.slot(), one.timestamp.saturating_sub(killed_ms / 1000)].map(|cell| cell.to_string())),
+        Ok(one) => {
+            outcome.table.row([slot, one.slot(), one.timestamp.saturating_sub(killed_ms / 1000)].map(|cell| cell.to_string()))
+        }
         Err(fault) => outcome.table.row([slot.to_string(), fault.to_string()]),
     }
-    outcome.check(
-        format!("a slot lands within {BACK_WITHIN_SLOTS} slots of restarting all replicas"),
-        next.is_ok(),
-    );
+    outcome.check(format!("a slot lands within {BACK_WITHIN_SLOTS} slots of restarting all replicas"), next.is_ok());
     if let Ok(one) = next {
         let following = world.landed_or_over(one.slot() + 1).await?;
         outcome.check(format!("slot {} after it lands too", one.slot() + 1), following.is_some());

@@ -27,12 +27,9 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     let slot = world.clock().slot_now() + 1;
     for slot in [slot, slot + 1] {
         let landed = world.landed_or_over(slot).await?;
-        outcome.table.row([
-            slot.to_string(),
-            landed
-                .as_ref()
-                .map_or_else(|| "LOST".to_owned(), |one| one.l1_block().to_string()),
-        ]);
+        outcome
+            .table
+            .row([slot.to_string(), landed.as_ref().map_or_else(|| "LOST".to_owned(), |one| one.l1_block().to_string())]);
         outcome.check(format!("slot {slot} is on L1"), landed.is_some());
     }
     set_hosts(world, &good).await?;
@@ -46,10 +43,7 @@ async fn set_hosts(world: &mut World, hosts: &str) -> Result<()> {
         world.kill(id)?;
         world.replica_mut(id)?.set("ETHEREUM_HOSTS", hosts);
         world.acting(Some(id), super::SETTLED).await?;
-        world
-            .restart(id)
-            .await
-            .with_context(|| format!("replica {id} with ETHEREUM_HOSTS={hosts}"))?;
+        world.restart(id).await.with_context(|| format!("replica {id} with ETHEREUM_HOSTS={hosts}"))?;
     }
     Ok(())
 }

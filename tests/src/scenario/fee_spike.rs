@@ -12,27 +12,12 @@ use crate::wait::until;
 use crate::world::World;
 
 pub(super) async fn play(world: &mut World) -> Result<Outcome> {
-    let mut outcome = Outcome::new(
-        "fee-spike",
-        &[
-            "slot",
-            "base fee before",
-            "raised to",
-            "first fee cap",
-            "landed attempt",
-            "L1 block",
-        ],
-    );
+    let mut outcome =
+        Outcome::new("fee-spike", &["slot", "base fee before", "raised to", "first fee cap", "landed attempt", "L1 block"]);
     let leader = world.settled(super::SETTLED).await?;
     let slot = bring_to(world, leader, Point::AttemptSent).await?;
-    let first = attempts(&world.outlets()?, slot)
-        .pop()
-        .context("attempt-sent without an outlet record")?;
-    let transaction = world
-        .chain()
-        .transaction(first.1)
-        .await?
-        .context("the attempt is not at L1")?;
+    let first = attempts(&world.outlets()?, slot).pop().context("attempt-sent without an outlet record")?;
+    let transaction = world.chain().transaction(first.1).await?.context("the attempt is not at L1")?;
     let cap = parse_quantity(transaction.get("maxFeePerGas").context("an attempt without a fee cap")?)?;
     let before = world.chain().base_fee_wei().await?;
     // Fourfold, and certainly over the first attempt's cap.
@@ -63,17 +48,9 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
         raised.to_string(),
         cap.to_string(),
         by.map_or_else(|| "-".to_owned(), |number| number.to_string()),
-        landed
-            .as_ref()
-            .map_or_else(|| "LOST".to_owned(), |one| one.l1_block().to_string()),
+        landed.as_ref().map_or_else(|| "LOST".to_owned(), |one| one.l1_block().to_string()),
     ]);
-    outcome.check(
-        format!("slot {slot} is on L1 under a base fee of {raised} wei"),
-        landed.is_some(),
-    );
-    outcome.check(
-        format!("by a recorded bump (attempt {by:?})"),
-        by.is_some_and(|number| number > first.0),
-    );
+    outcome.check(format!("slot {slot} is on L1 under a base fee of {raised} wei"), landed.is_some());
+    outcome.check(format!("by a recorded bump (attempt {by:?})"), by.is_some_and(|number| number > first.0));
     Ok(outcome)
 }

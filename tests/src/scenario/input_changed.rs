@@ -7,7 +7,7 @@ use ollin_chaos::{Emitted, History};
 use ollin_guard::DutyKind;
 use ollin_protocol::units::SigningRoot;
 
-use super::strike::{Meanwhile, Strike, strike};
+use super::strike::{Meanwhile, Strike, given_up, strike};
 use crate::failpoint::Point;
 use crate::report::Outcome;
 use crate::world::World;
@@ -23,17 +23,11 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
             Some(landed) => {
                 let roots = attestation_roots(&world.outlets()?, one.slot);
                 let held = roots == BTreeSet::from([landed.fact.attestation_root()]);
-                outcome.check(
-                    format!("slot {} after {what}: the landed header is the attested one", one.slot),
-                    held,
-                );
+                outcome.check(format!("slot {} after {what}: the landed header is the attested one", one.slot), held);
             }
             None => {
-                let reason = abandoned(world, one.slot)?;
-                outcome.check(
-                    format!("slot {} after {what}: given up, saying {reason:?}", one.slot),
-                    reason.is_some(),
-                );
+                let reason = given_up(world, one.slot)?;
+                outcome.check(format!("slot {} after {what}: given up, saying {reason:?}", one.slot), reason.is_some());
             }
         }
     }
@@ -49,16 +43,4 @@ fn attestation_roots(history: &History, slot: u64) -> BTreeSet<SigningRoot> {
         Emitted::Signature(_) | Emitted::Transaction(_) => None,
     });
     roots.collect()
-}
-
-/// The line in which a replica says why it gave `slot` up.
-fn abandoned(world: &World, slot: u64) -> Result<Option<String>> {
-    for replica in world.replicas() {
-        let log = std::fs::read_to_string(replica.directory().join("log"))?;
-        let says = |line: &&str| line.contains("given up") && line.contains(&slot.to_string());
-        if let Some(line) = log.lines().find(says) {
-            return Ok(Some(line.to_owned()));
-        }
-    }
-    Ok(None)
 }

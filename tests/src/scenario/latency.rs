@@ -20,18 +20,9 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
         outcome.table.row(["claim, median".to_owned(), median_us.to_string()]);
     }
     outcome.table.row(["one fdatasync".to_owned(), floor.sync_us.to_string()]);
-    outcome
-        .table
-        .row(["one round trip".to_owned(), floor.round_trip_us.to_string()]);
+    outcome.table.row(["one round trip".to_owned(), floor.round_trip_us.to_string()]);
     let shown = claim.median_us.unwrap_or(claim.mean_us);
-    outcome.figure(
-        "claim",
-        format!(
-            "{shown} us of {}, floor {} us (fdatasync + round trip)",
-            claim.count,
-            floor.total_us()
-        ),
-    );
+    outcome.figure("claim", format!("{shown} us of {}, floor {} us (fdatasync + round trip)", claim.count, floor.total_us()));
     outcome.check("claims were measured", claim.count > 0);
     Ok(outcome)
 }
@@ -49,9 +40,7 @@ impl Claims {
     fn read(metrics: &str, name: &str) -> Option<Self> {
         let sum_of = |suffix: &str| -> f64 { series(metrics, &format!("{name}{suffix}")).map(|(_, value)| value).sum() };
         let count = sum_of("_count");
-        let median = series(metrics, name)
-            .find(|(labels, _)| labels.contains("quantile=\"0.5\""))
-            .map(|(_, value)| value);
+        let median = series(metrics, name).find(|(labels, _)| labels.contains("quantile=\"0.5\"")).map(|(_, value)| value);
         (count > 0.0).then(|| Self {
             count: whole(count),
             mean_us: whole(sum_of("_sum") / count * 1e6),
@@ -72,11 +61,7 @@ fn series<'a>(metrics: &'a str, name: &str) -> impl Iterator<Item = (&'a str, f6
 }
 
 /// The nearest whole number at or below `value`; metrics are far below 2^53.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "there is no checked conversion from f64"
-)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "there is no checked conversion from f64")]
 fn whole(value: f64) -> u64 {
     value.max(0.0) as u64
 }
@@ -88,27 +73,13 @@ mod tests {
     #[test]
     fn a_summary_yields_count_mean_and_median() {
         let text = "# TYPE x summary\nx{quantile=\"0.5\"} 0.002\nx{quantile=\"0.99\"} 0.01\nx_sum 0.03\nx_count 10\nxy_count 5\n";
-        assert_eq!(
-            Claims::read(text, "x"),
-            Some(Claims {
-                count: 10,
-                mean_us: 3000,
-                median_us: Some(2000)
-            })
-        );
+        assert_eq!(Claims::read(text, "x"), Some(Claims { count: 10, mean_us: 3000, median_us: Some(2000) }));
     }
 
     #[test]
     fn a_histogram_has_no_median_and_labels_are_added_up() {
         let text = "x_bucket{le=\"1\"} 4\nx_sum{a=\"1\"} 0.5\nx_sum{a=\"2\"} 0.5\nx_count{a=\"1\"} 3\nx_count{a=\"2\"} 1\n";
-        assert_eq!(
-            Claims::read(text, "x"),
-            Some(Claims {
-                count: 4,
-                mean_us: 250_000,
-                median_us: None
-            })
-        );
+        assert_eq!(Claims::read(text, "x"), Some(Claims { count: 4, mean_us: 250_000, median_us: None }));
     }
 
     #[test]

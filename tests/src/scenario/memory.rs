@@ -15,17 +15,12 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     for replica in world.replicas() {
         let mib = replica.resident_kib()? / 1024;
         let leads = replica.id() == leader;
-        outcome
-            .table
-            .row([replica.id().to_string(), leads.to_string(), mib.to_string()]);
+        outcome.table.row([replica.id().to_string(), leads.to_string(), mib.to_string()]);
         if !leads {
             worst = worst.max(mib);
         }
     }
     outcome.figure("idle replica", format!("{worst} MiB"));
-    outcome.check(
-        format!("an idle replica has less than {LIMIT_MIB} MiB ({worst})"),
-        worst < LIMIT_MIB,
-    );
+    outcome.check(format!("an idle replica has less than {LIMIT_MIB} MiB ({worst})"), worst < LIMIT_MIB);
     Ok(outcome)
 }

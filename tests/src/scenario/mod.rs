@@ -8,10 +8,12 @@ mod follow;
 mod input_changed;
 mod latency;
 mod memory;
+mod parent_lost;
 mod pause;
 mod prune;
 mod random_kills;
 mod refusals;
+mod reorg;
 mod slots;
 mod strike;
 mod tips;
@@ -86,6 +88,10 @@ pub enum Name {
     ColdRestart,
     /// What must not start.
     Refusals,
+    /// A fresh checkpoint taken away by a shallow L1 reorg.
+    Reorg,
+    /// The parent of a claimed checkpoint gone from L1.
+    ParentLost,
     /// An official node that follows L1 only, from empty.
     Follower,
     /// A committee of four attesters, all ours.
@@ -115,14 +121,15 @@ impl Name {
             | Self::DeadEndpoint
             | Self::ColdRestart
             | Self::Refusals
-            | Self::Follower => (Profile::Failover, Prover::Off),
+            | Self::Follower
+            | Self::Reorg
+            | Self::ParentLost => (Profile::Failover, Prover::Off),
         }
     }
 
     /// Its name on the command line.
     pub fn word(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     async fn play(self, world: &mut World, request: Request) -> Result<Outcome> {
@@ -141,6 +148,8 @@ impl Name {
             Self::ColdRestart => cold_restart::play(world).await,
             Self::Refusals => refusals::play(world).await,
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,
+            Self::Reorg => reorg::play(world).await,
+            Self::ParentLost => parent_lost::play(world).await,
             Self::Prune => prune::play(world).await,
             Self::Tips => tips::play(world).await,
         }
@@ -203,6 +212,7 @@ async fn play_group(names: &[Name], mut world: World, request: Request, place: P
 /// Lets the world settle, plays the scenario, and has the oracles judge everything that ever left the replicas.
 async fn play_one(name: Name, world: &mut World, request: Request) -> Result<Outcome> {
     world.settled(SETTLED).await.context("before the scenario")?;
+    world.first_landed().await.context("before the scenario")?;
     let mut outcome = name.play(world, request).await?;
     judge::judge(world, &mut outcome).await?;
     Ok(outcome)

@@ -14,10 +14,7 @@ use crate::world::World;
 
 /// Stopped with a grant unused, and with an attempt recorded and not sent.
 pub(super) async fn play(world: &mut World) -> Result<Outcome> {
-    let mut outcome = Outcome::new(
-        "pause",
-        &["point", "slot", "stopped", "new leader", "L1 block", "new emissions"],
-    );
+    let mut outcome = Outcome::new("pause", &["point", "slot", "stopped", "new leader", "L1 block", "new emissions"]);
     for point in [Point::ClaimCommitted, Point::AttemptRecorded] {
         pause_at(world, point, &mut outcome).await?;
     }
@@ -40,11 +37,7 @@ async fn pause_at(world: &mut World, point: Point, outcome: &mut Outcome) -> Res
     let next = world.clock().slot_now() + 1;
     let quiet = world.landed_or_over(next).await?;
     world.replica(stopped)?.failpoints().clear()?;
-    let wake = Wake {
-        replica: ReplicaId::new(stopped),
-        woke_at_ms,
-        until_ms: Some(now_ms()),
-    };
+    let wake = Wake { replica: ReplicaId::new(stopped), woke_at_ms, until_ms: Some(now_ms()) };
     let fresh = no_news_after_wake(&world.outlets()?, wake);
     // For the judge of every later scenario too.
     world.woke(wake);
@@ -53,16 +46,11 @@ async fn pause_at(world: &mut World, point: Point, outcome: &mut Outcome) -> Res
         slot.to_string(),
         stopped.to_string(),
         new_leader.to_string(),
-        landed
-            .as_ref()
-            .map_or_else(|| "-".to_owned(), |one| one.l1_block().to_string()),
+        landed.as_ref().map_or_else(|| "-".to_owned(), |one| one.l1_block().to_string()),
         fresh.len().to_string(),
     ]);
     outcome.check(format!("stopped at {point}: slot {slot} is on L1"), landed.is_some());
-    outcome.check(
-        format!("woken after {point}: replica {stopped} emitted nothing new"),
-        fresh.is_empty(),
-    );
+    outcome.check(format!("woken after {point}: replica {stopped} emitted nothing new"), fresh.is_empty());
     outcome.check(format!("slot {next} after the waking is on L1"), quiet.is_some());
     Ok(())
 }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ollin_chaos::Emitted;
 use ollin_guard::DutyKind;
 use ollin_protocol::attestations::required_signatures;
 
 use crate::chain::Landed;
 use crate::report::Outcome;
-use crate::wait::until;
 use crate::world::World;
 
 /// Seconds from the development L1's readiness to the first checkpoint.
@@ -18,7 +17,7 @@ const FIRST_CHECKPOINT_S: u64 = 60;
 /// `count` consecutive slots by three replicas, after the first one that landed.
 pub(super) async fn play(world: &mut World, count: u64) -> Result<Outcome> {
     let mut outcome = Outcome::new("slots", &["slot", "checkpoint", "L1 block", "s into slot", "publisher"]);
-    let first = first_landed(world).await?;
+    let first = world.first_landed().await?;
     let after_ready = first.timestamp.saturating_sub(world.ready_ms() / 1000);
     outcome.figure("first checkpoint after the L1's readiness", format!("{after_ready} s"));
     outcome.check(
@@ -33,37 +32,22 @@ pub(super) async fn play(world: &mut World, count: u64) -> Result<Outcome> {
 /// The same with four attesters, all ours: the checkpoints carry signatures of at least `floor(2n/3) + 1` of them.
 pub(super) async fn play_committee(world: &mut World, count: u64) -> Result<Outcome> {
     let mut outcome = Outcome::new("committee", &["slot", "checkpoint", "L1 block", "s into slot", "publisher"]);
-    let first = first_landed(world).await?;
+    let first = world.first_landed().await?;
     let landed = consecutive(world, first.slot(), count, &mut outcome).await?;
     outcome.figure("consecutive slots on L1", format!("{landed}/{count}"));
     let needed = required_signatures(usize::try_from(world.facts().committee_size)?);
     let on_chain = world.chain().landed().await?;
     for slot in (first.slot() + 1)..=(first.slot() + count) {
         let signatures = on_chain.get(&slot).map_or(0, |one| one.signatures);
-        outcome.check(
-            format!("slot {slot} has {signatures} signatures of ours, {needed} needed"),
-            signatures >= needed,
-        );
+        outcome.check(format!("slot {slot} has {signatures} signatures of ours, {needed} needed"), signatures >= needed);
     }
     let history = world.outlets()?;
     let proposers = history.emissions.iter().filter_map(|emission| match &emission.emitted {
         Emitted::Signature(one) if one.key.duty.kind == DutyKind::CheckpointProposal => Some(one.key.duty.attester),
         Emitted::Signature(_) | Emitted::Transaction(_) => None,
     });
-    outcome.figure(
-        "attesters that proposed",
-        proposers.collect::<BTreeSet<_>>().len().to_string(),
-    );
+    outcome.figure("attesters that proposed", proposers.collect::<BTreeSet<_>>().len().to_string());
     Ok(outcome)
-}
-
-/// Waits for the first checkpoint on L1.
-async fn first_landed(world: &World) -> Result<Landed> {
-    let patience = world.clock().slots(6) + world.clock().slots(u32::try_from(2 * world.facts().epoch_duration)?);
-    let look = || async { world.chain().landed().await.ok()?.into_values().next() };
-    until("the first checkpoint on L1", patience, look)
-        .await
-        .with_context(|| world.log_tails(10))
 }
 
 /// Watches the `count` slots after `slot`, one row each; returns how many landed.

@@ -22,10 +22,7 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     let tips = until("a finalized checkpoint", patience, moved).await?;
     let cells = [tips.proposed, tips.proven_guide, tips.proven, tips.finalized];
     outcome.table.row(cells.map(|cell| cell.to_string()));
-    outcome.check(
-        "the guide's proven.number is 4.1.2's proven.block.number",
-        tips.proven_guide == tips.proven,
-    );
+    outcome.check("the guide's proven.number is 4.1.2's proven.block.number", tips.proven_guide == tips.proven);
     let ordered = tips.finalized <= tips.proven && tips.proven <= tips.proposed;
     outcome.check("finalized, proven and proposed tips stand in this order", ordered);
     Ok(outcome)

@@ -22,19 +22,14 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     world.replica(leader)?.failpoints().clear()?;
     world.slot_over(slot).await?;
     let missed = world.chain().landed().await?.remove(&slot);
-    outcome.table.row([
-        slot.to_string(),
-        missed
-            .as_ref()
-            .map_or_else(|| "withheld".to_owned(), |one| one.l1_block().to_string()),
-    ]);
+    outcome
+        .table
+        .row([slot.to_string(), missed.as_ref().map_or_else(|| "withheld".to_owned(), |one| one.l1_block().to_string())]);
     outcome.check(format!("slot {slot} had no L1 block to land in"), missed.is_none());
     let next = world.landed_or_over(slot + 1).await?;
-    outcome.table.row([
-        (slot + 1).to_string(),
-        next.as_ref()
-            .map_or_else(|| "LOST".to_owned(), |one| one.l1_block().to_string()),
-    ]);
+    outcome
+        .table
+        .row([(slot + 1).to_string(), next.as_ref().map_or_else(|| "LOST".to_owned(), |one| one.l1_block().to_string())]);
     outcome.check(format!("slot {} lands", slot + 1), next.is_some());
     Ok(outcome)
 }
