@@ -8,7 +8,7 @@
 //! - a [`Grant`] or an [`AttemptGrant`] exists only after its claim was committed by a quorum, synced to disk there, and applied
 //!   by this very process; it is made from this process's own state and cannot be copied, deserialised or built elsewhere;
 //! - whatever is granted is in the log with its payload, so that the next leader can finish it byte for byte;
-//! - applying an entry is a pure function of the log ([`state::State::apply`]): no clock, randomness, configuration or map order;
+//! - applying an entry is a pure function of the log (`state::State::apply`): no clock, randomness, configuration or map order;
 //! - every entry extends a hash chain; replicas compare it in every frame, and one that differs stops (`chain.rs`);
 //! - bytes from disk or network that are damaged, foreign, oversized or of an unknown version change nothing.
 //!

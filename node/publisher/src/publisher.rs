@@ -100,6 +100,8 @@ pub struct Publisher {
     job: Option<Job>,
     /// The last slot that is over for this process.
     concluded: Option<Slot>,
+    /// The slot whose checkpoint the archiver has read from L1.
+    read_on_l1: Option<Slot>,
     /// The term in which `job` and `concluded` were derived.
     term: Option<Term>,
     /// How often a spent nonce was looked up without finding a receipt of ours, by publisher.
@@ -124,6 +126,7 @@ impl Publisher {
             job: None,
             concluded: None,
             term: None,
+            read_on_l1: None,
             unresolved: BTreeMap::new(),
             dropped: None,
             raised: None,
@@ -185,10 +188,17 @@ impl Publisher {
         if self.job.as_ref().is_some_and(|job| job.slot != slot) {
             self.missed();
         }
-        if self.concluded == Some(slot) {
+        if view.tip.slot.is_some_and(|tip| tip >= slot) {
+            self.read_on_l1 = Some(slot);
             return;
         }
-        if view.tip.slot.is_some_and(|tip| tip >= slot) && self.job.is_none() {
+        if self.read_on_l1 == Some(slot) {
+            // The archiver had read it and has it no more: L1 took it back while there may be time left (rule R22).
+            tracing::warn!(%slot, "the slot's checkpoint is gone from L1: publishing it again");
+            (self.read_on_l1, self.concluded) = (None, None);
+            self.settle_all().await;
+        }
+        if self.concluded == Some(slot) {
             return;
         }
         if self.job.is_none() {
@@ -436,22 +446,24 @@ impl Publisher {
                 self.resolve(publisher, &state.open).await?;
             }
         }
-        let Some(oldest) = state.mined.first() else { return Ok(()) };
-        let finalized = self.l1.finalized().await?;
-        for mined in state.mined.iter().filter(|mined| mined.at.l1_block <= finalized.number) {
+        if state.mined.is_empty() {
+            return Ok(());
+        }
+        let (finalized, count) = (self.l1.finalized().await?, self.l1.transaction_count(publisher).await?);
+        for mined in &state.mined {
             let (nonce, deadline) = (mined.nonce, self.deadline());
             match self.l1.receipt(mined.at.tx_hash).await? {
                 Some(receipt) if receipt.block <= finalized.number => {
                     self.log.record_outcome(Outcome::Settled { publisher, nonce }, deadline).await?;
                 }
-                Some(_) => {}
-                None => {
+                // No receipt and the nonce unspent: two readings say that L1 took it back. If both lag, it is found mined again.
+                None if count <= nonce => {
                     tracing::warn!(%publisher, nonce, "a mined attempt is gone from L1: its nonce is open again");
                     self.log.record_outcome(Outcome::Reorged { publisher, nonce }, deadline).await?;
                 }
+                Some(_) | None => {}
             }
         }
-        tracing::trace!(%publisher, oldest = oldest.nonce, "outcomes read");
         Ok(())
     }
 

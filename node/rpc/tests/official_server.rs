@@ -354,6 +354,9 @@ async fn tips_answer_the_guide_and_the_4_1_2_client() {
 #[tokio::test]
 async fn the_public_status_is_a_summary_and_the_admin_status_is_whole() {
     let server = Server::public().await;
+    let page = server.send("GET /cluster", "", b"").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.body.contains("cluster/status") && !page.body.contains("http://"), "the page reads its own port only");
     let summary = server.send("GET /cluster/status", "", b"").await;
     for hidden in ["replica-one", "endpoint.example", "10.0.0.7"] {
         assert!(!summary.body.contains(hidden), "{hidden} on the public port");

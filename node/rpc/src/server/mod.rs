@@ -28,6 +28,8 @@ use crate::node_api::NodeApi;
 use crate::view::{AdminConfig, ClusterStatus, L2Tips, NodeInfo, VersionHeaders};
 use request::{BodyRefusal, Route, read_body};
 
+/// The page that shows the cluster live. It holds everything it needs and reads `/cluster/status` of the port that served it.
+const CLUSTER_PAGE: &str = include_str!("../cluster_page.html");
 /// Shorter answers are not compressed, as on the official server.
 const COMPRESS_ABOVE_BYTES: u16 = 1024;
 /// How long a creation may take before the caller is told that its outcome is unknown.
@@ -111,6 +113,7 @@ async fn public(State(served): State<Arc<Served<Views>>>, request: Request) -> R
         Ok(Route::Status) => response::text(StatusCode::OK, "OK"),
         Ok(Route::Metrics) => response::metrics((views.metrics)()),
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &views.cluster.borrow().summary()),
+        Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
         Ok(Route::ClusterCreate) => response::text(StatusCode::NOT_FOUND, "Not Found"),
         Err(answered) => *answered,
     };
@@ -129,6 +132,7 @@ async fn admin(State(served): State<Arc<Served<AdminViews>>>, request: Request) 
         Ok(Route::Status) => response::text(StatusCode::OK, "OK"),
         Ok(Route::Metrics) => response::metrics((views.metrics)()),
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &*views.cluster.borrow()),
+        Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
         Ok(Route::ClusterCreate) => create_cluster(commands).await,
         Err(answered) => *answered,
     };

@@ -30,13 +30,15 @@ pub(super) enum Route {
     Status,
     Metrics,
     ClusterStatus,
+    ClusterPage,
     ClusterCreate,
 }
 
 impl Route {
-    pub(super) const PUBLIC: &'static [Self] = &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus];
+    pub(super) const PUBLIC: &'static [Self] =
+        &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterPage];
     pub(super) const ADMIN: &'static [Self] =
-        &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterCreate];
+        &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterPage, Self::ClusterCreate];
 
     /// The route of a request, or the answer to one that has none: not found, not allowed, or about CORS.
     pub(super) fn of(request: &Request, served: &[Self]) -> Result<Self, Box<Response>> {
@@ -64,6 +66,7 @@ impl Route {
             "/status" | "/status/" => Self::Status,
             "/metrics" | "/metrics/" => Self::Metrics,
             "/cluster/status" | "/cluster/status/" => Self::ClusterStatus,
+            "/cluster" | "/cluster/" => Self::ClusterPage,
             "/cluster/create" | "/cluster/create/" => Self::ClusterCreate,
             _ => return None,
         })
@@ -72,14 +75,14 @@ impl Route {
     fn methods(self) -> &'static [Method] {
         match self {
             Self::JsonRpc | Self::ClusterCreate => &[Method::POST],
-            Self::Status | Self::Metrics | Self::ClusterStatus => &[Method::HEAD, Method::GET],
+            Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => &[Method::HEAD, Method::GET],
         }
     }
 
     fn allow(self) -> &'static str {
         match self {
             Self::JsonRpc | Self::ClusterCreate => "POST",
-            Self::Status | Self::Metrics | Self::ClusterStatus => "HEAD, GET",
+            Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => "HEAD, GET",
         }
     }
 }

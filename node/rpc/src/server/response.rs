@@ -13,6 +13,7 @@ use crate::envelope::{Answer, Reply};
 
 const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Methods that the official router knows; others are not implemented at all.
@@ -22,6 +23,11 @@ const KNOWN_METHODS: [Method; 7] =
 /// A plain text.
 pub(super) fn text(status: StatusCode, text: &'static str) -> Response {
     with_cors(plain(status, TEXT, Body::from(text)))
+}
+
+/// A page for a browser. It is of this origin only: no CORS.
+pub(super) fn page(html: &'static str) -> Response {
+    plain(StatusCode::OK, HTML, Body::from(html))
 }
 
 /// Metrics in Prometheus' text format.
