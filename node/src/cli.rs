@@ -74,6 +74,9 @@ pub(crate) struct StatusArgs {
     /// Print the JSON document as the replica sent it
     #[arg(long)]
     pub(crate) json: bool,
+    /// Look again every second until interrupted.
+    #[arg(long)]
+    pub(crate) watch: bool,
 }
 
 /// `ollin cluster`.

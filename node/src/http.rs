@@ -1,6 +1,7 @@
 //! Commands that ask a running replica over HTTP.
 
 use std::fs;
+use std::io::{IsTerminal, Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use ollin_rpc::{ClusterCreated, CreationRefused};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use crate::cli::{CreateArgs, StatusArgs};
+use crate::health::Health;
 use crate::status_text;
 
 /// How long a replica may take to show its status.
@@ -18,21 +20,48 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a creation may take: three replicas elect a leader and commit three entries.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// `ollin status`.
+/// Pause between two looks of `ollin status --watch`.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// `ollin status`: once, or with `--watch` until it is interrupted. The exit code says how the cluster is.
 ///
 /// # Errors
-/// If the replica cannot be reached or answers with something else than its status.
+/// If the replica cannot be reached or answers with something else than its status; a watch shows that and goes on.
 pub(crate) async fn status(arguments: &StatusArgs) -> anyhow::Result<ExitCode> {
+    if !arguments.watch {
+        let status = fetch(arguments).await?;
+        print!("{}", shown(&status, arguments)?);
+        return Ok(ExitCode::from(Health::of(&status).exit_code()));
+    }
+    let mut tick = tokio::time::interval(WATCH_EVERY);
+    let clear = if stdout().is_terminal() { "\u{1b}[2J\u{1b}[H" } else { "" };
+    loop {
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted.map(|()| ExitCode::SUCCESS)?),
+            _ = tick.tick() => {}
+        }
+        let text = match fetch(arguments).await {
+            Ok(status) => shown(&status, arguments)?,
+            Err(error) => format!("{error:#}\n"),
+        };
+        print!("{clear}{text}");
+        stdout().flush()?;
+    }
+}
+
+async fn fetch(arguments: &StatusArgs) -> anyhow::Result<ClusterStatus> {
     let url = arguments.url.join("/cluster/status").context("the URL of the replica")?;
     let request = with_key(Client::new().get(url.clone()), arguments.api_key_file.as_deref())?.timeout(STATUS_TIMEOUT);
     let response = send(request, &url).await?;
-    let status: ClusterStatus = response.json().await.with_context(|| format!("the answer of {url} is no cluster status"))?;
+    response.json().await.with_context(|| format!("the answer of {url} is no cluster status"))
+}
+
+fn shown(status: &ClusterStatus, arguments: &StatusArgs) -> anyhow::Result<String> {
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
-    } else {
-        print!("{}", status_text::render(&status));
+        return Ok(format!("{}\n", serde_json::to_string_pretty(status)?));
     }
-    Ok(ExitCode::SUCCESS)
+    let is_coloured = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    Ok(status_text::render(status, &Health::of(status), is_coloured))
 }
 
 /// `ollin cluster create`.

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use ollin_rpc::view::{ClusterStatus, DutyState, DutyWord, Member, ReleasedSlot, RoleWord};
 
+use crate::health::Health;
+
 /// Wei in one ether.
 const WEI_PER_ETHER: u128 = 1_000_000_000_000_000_000;
 /// Wei in a millionth of an ether, the smallest amount shown.
@@ -11,9 +13,14 @@ const WEI_PER_MICROETHER: u128 = 1_000_000_000_000;
 /// Slots shown, the newest last.
 const SLOTS_SHOWN: usize = 8;
 
-/// Renders the document.
-pub(crate) fn render(status: &ClusterStatus) -> String {
+/// Renders the document, how the cluster is first.
+pub(crate) fn render(status: &ClusterStatus, health: &Health, is_coloured: bool) -> String {
     let mut text = Text::default();
+    let (word, colour) = health.word();
+    text.heading("health", word, is_coloured.then_some(colour));
+    for reason in health.reasons() {
+        text.line("", reason);
+    }
     text.line("cluster", status.cluster_id.as_deref().unwrap_or("not created"));
     text.line("phase", or_dash(&status.phase));
     let replica = &status.replica;
@@ -25,9 +32,6 @@ pub(crate) fn render(status: &ClusterStatus) -> String {
     text.line("log", &format!("last {}, committed {}, applied {}", numbers[0], numbers[1], numbers[2]));
     text.line("floor", &format!("slot {}", number(status.floor.map(|slot| slot.get()))));
     text.line("watermark", &format!("slot {}", number(status.watermark.map(|slot| slot.get()))));
-    if let Some(reason) = &status.halted {
-        text.line("HALTED", reason);
-    }
 
     let members: Vec<_> = status.members.iter().map(|member| member_row(member, status)).collect();
     text.table("members", &["id", "role", "reachable", "behind", "address"], &members);
@@ -63,8 +67,6 @@ pub(crate) fn render(status: &ClusterStatus) -> String {
             &format!("not in use{}", status.p2p.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()),
         );
     }
-    let warnings: Vec<_> = status.warnings.iter().map(|warning| vec![warning.code.clone(), warning.message.clone()]).collect();
-    text.table("warnings", &["code", "message"], &warnings);
     text.line("version", or_dash(&status.version));
     text.0
 }
@@ -138,6 +140,16 @@ struct Text(String);
 impl Text {
     const LABEL_WIDTH: usize = 16;
 
+    /// A line whose value may be coloured; the value is ours, not the network's.
+    fn heading(&mut self, label: &str, value: &'static str, colour: Option<u8>) {
+        let width = Self::LABEL_WIDTH;
+        let written = match colour {
+            Some(colour) => writeln!(self.0, "{label:<width$}\u{1b}[{colour}m{value}\u{1b}[0m"),
+            None => writeln!(self.0, "{label:<width$}{value}"),
+        };
+        written.expect("a String takes every write");
+    }
+
     fn line(&mut self, label: &str, value: &str) {
         let width = Self::LABEL_WIDTH;
         writeln!(self.0, "{label:<width$}{}", printable(value)).expect("a String takes every write");
@@ -197,7 +209,7 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_the_leader_is_named() {
-        let text = render(&status());
+        let text = render(&status(), &Health::Healthy, false);
         let rows: Vec<_> = text.lines().skip_while(|line| *line != "members").skip(1).take(4).collect();
         let at = |row: &str, word: &str| row.find(word).unwrap_or_else(|| panic!("{word} not in {row}"));
         assert_eq!(at(rows[0], "role"), at(rows[1], "follower"));
@@ -208,8 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn the_first_lines_say_how_the_cluster_is_and_why() {
+        let degraded = Health::Degraded(vec!["replica 3 does not answer".to_owned()]);
+        let text = render(&status(), &degraded, false);
+        assert!(text.starts_with("health          degraded\n                replica 3 does not answer\n"), "{text}");
+        assert!(render(&status(), &degraded, true).contains("\u{1b}[33mdegraded\u{1b}[0m"));
+    }
+
+    #[test]
     fn only_the_newest_slots_are_shown() {
-        let text = render(&status());
+        let text = render(&status(), &Health::Healthy, false);
         assert!(!text.contains("\n  3 ") && text.contains("\n  4 ") && text.contains("\n  11 "), "{text}");
         assert!(text.contains("block, bundle"));
     }
@@ -218,12 +238,12 @@ mod tests {
     fn a_hostile_document_writes_no_control_characters() {
         let mut hostile = status();
         hostile.warnings.push(Warning { code: "x\u{1b}[2J".into(), message: "a\nb".into() });
-        let text = render(&hostile);
+        let text = render(&hostile, &Health::of(&hostile), false);
         assert!(!text.contains('\u{1b}') && text.contains("a\u{fffd}b"));
     }
 
     #[test]
     fn an_empty_document_renders() {
-        assert!(render(&ClusterStatus::default()).contains("not created"));
+        assert!(render(&ClusterStatus::default(), &Health::Healthy, false).contains("not created"));
     }
 }
