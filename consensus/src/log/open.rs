@@ -123,7 +123,8 @@ fn raft_config(config: &ConsensusConfig) -> Result<Config, OpenError> {
         snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_every),
         // Greater than the distance between snapshots, or a snapshot might not cure the lag it is sent for.
         replication_lag_threshold: config.snapshot_every.saturating_mul(2),
-        max_in_snapshot_log_to_keep: config.snapshot_every.min(1000),
+        // With the default distance the chains of at least the last 10,000 entries can be compared (safety rule R2).
+        max_in_snapshot_log_to_keep: config.snapshot_every.saturating_mul(2),
         // The entry is on its way while our own disk still syncs it.
         broadcast_submitted_on_append: Some(true),
         // A replica that was cut off must not depose a healthy leader when it comes back.
