@@ -13,7 +13,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use crate::cli::{CreateArgs, StatusArgs};
 use crate::health::Health;
-use crate::status_text;
+use crate::status_text::{self, Ink};
 
 /// How long a replica may take to show its status.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,8 +60,9 @@ fn shown(status: &ClusterStatus, arguments: &StatusArgs) -> anyhow::Result<Strin
     if arguments.json {
         return Ok(format!("{}\n", serde_json::to_string_pretty(status)?));
     }
-    let is_coloured = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    Ok(status_text::render(status, &Health::of(status), is_coloured))
+    let can_colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let ink = if can_colour { Ink::Colour } else { Ink::Plain };
+    Ok(status_text::render(status, &Health::of(status), ink))
 }
 
 /// `ollin cluster create`.

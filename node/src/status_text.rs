@@ -13,11 +13,20 @@ const WEI_PER_MICROETHER: u128 = 1_000_000_000_000;
 /// Slots shown, the newest last.
 const SLOTS_SHOWN: usize = 8;
 
+/// What the text is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ink {
+    /// A file or a pipe.
+    Plain,
+    /// A terminal.
+    Colour,
+}
+
 /// Renders the document, how the cluster is first.
-pub(crate) fn render(status: &ClusterStatus, health: &Health, is_coloured: bool) -> String {
+pub(crate) fn render(status: &ClusterStatus, health: &Health, ink: Ink) -> String {
     let mut text = Text::default();
     let (word, colour) = health.word();
-    text.heading("health", word, is_coloured.then_some(colour));
+    text.heading("health", word, (ink == Ink::Colour).then_some(colour));
     for reason in health.reasons() {
         text.line("", reason);
     }
@@ -209,7 +218,7 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_the_leader_is_named() {
-        let text = render(&status(), &Health::Healthy, false);
+        let text = render(&status(), &Health::Healthy, Ink::Plain);
         let rows: Vec<_> = text.lines().skip_while(|line| *line != "members").skip(1).take(4).collect();
         let at = |row: &str, word: &str| row.find(word).unwrap_or_else(|| panic!("{word} not in {row}"));
         assert_eq!(at(rows[0], "role"), at(rows[1], "follower"));
@@ -222,14 +231,14 @@ mod tests {
     #[test]
     fn the_first_lines_say_how_the_cluster_is_and_why() {
         let degraded = Health::Degraded(vec!["replica 3 does not answer".to_owned()]);
-        let text = render(&status(), &degraded, false);
+        let text = render(&status(), &degraded, Ink::Plain);
         assert!(text.starts_with("health          degraded\n                replica 3 does not answer\n"), "{text}");
-        assert!(render(&status(), &degraded, true).contains("\u{1b}[33mdegraded\u{1b}[0m"));
+        assert!(render(&status(), &degraded, Ink::Colour).contains("\u{1b}[33mdegraded\u{1b}[0m"));
     }
 
     #[test]
     fn only_the_newest_slots_are_shown() {
-        let text = render(&status(), &Health::Healthy, false);
+        let text = render(&status(), &Health::Healthy, Ink::Plain);
         assert!(!text.contains("\n  3 ") && text.contains("\n  4 ") && text.contains("\n  11 "), "{text}");
         assert!(text.contains("block, bundle"));
     }
@@ -238,12 +247,12 @@ mod tests {
     fn a_hostile_document_writes_no_control_characters() {
         let mut hostile = status();
         hostile.warnings.push(Warning { code: "x\u{1b}[2J".into(), message: "a\nb".into() });
-        let text = render(&hostile, &Health::of(&hostile), false);
+        let text = render(&hostile, &Health::of(&hostile), Ink::Plain);
         assert!(!text.contains('\u{1b}') && text.contains("a\u{fffd}b"));
     }
 
     #[test]
     fn an_empty_document_renders() {
-        assert!(render(&ClusterStatus::default(), &Health::Healthy, false).contains("not created"));
+        assert!(render(&ClusterStatus::default(), &Health::Healthy, Ink::Plain).contains("not created"));
     }
 }
