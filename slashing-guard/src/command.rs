@@ -63,6 +63,12 @@ pub enum GuardCommand {
         /// The root under that signature.
         root: SigningRoot,
     },
+    /// Grants nothing more at or below `slot`, not even what is bound there: for a memory that may have gaps (safety rule R7).
+    /// The floor rises with it. A lower slot than the closed one changes nothing.
+    Close {
+        /// The last closed slot.
+        slot: Slot,
+    },
 }
 
 /// A question to the guard: may these duties be bound to this root?

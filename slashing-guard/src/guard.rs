@@ -40,6 +40,7 @@ impl Guard {
             GuardCommand::AddAttester { attester, floor } => self.state.add_attester(*attester, *floor),
             GuardCommand::ReleaseAttester { attester, last_slot } => self.state.release_attester(*attester, *last_slot),
             GuardCommand::Foreign { duty, root } => self.state.freeze(duty, root),
+            GuardCommand::Close { slot } => self.state.close(*slot),
         };
         match outcome {
             Ok(()) => GuardReply::Done,
@@ -75,6 +76,11 @@ impl Guard {
     /// The cluster's floor; `None` before `Open`. An attester's own floor may be higher.
     pub fn floor(&self) -> Option<Slot> {
         self.state.floor
+    }
+
+    /// The last slot in which nothing more is granted, since the cluster's memory had a gap; `None` if it never had.
+    pub fn closed(&self) -> Option<Slot> {
+        self.state.closed
     }
 
     /// The watermark; `None` until it is first raised.

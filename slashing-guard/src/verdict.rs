@@ -72,4 +72,12 @@ pub enum Refusal {
     /// The cluster is not open yet.
     #[error("the signing log is sealed: it was not opened yet")]
     Sealed,
+    /// The cluster's memory had a gap when this slot was at hand: nothing is granted there, not even what is bound.
+    #[error("{duty} is not above slot {closed}, closed since the memory of a replica had a gap")]
+    Closed {
+        /// The duty.
+        duty: Duty,
+        /// The last closed slot.
+        closed: Slot,
+    },
 }

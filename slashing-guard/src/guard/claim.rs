@@ -38,6 +38,9 @@ impl State {
         if let Some(watermark) = self.watermark.filter(|watermark| duty.slot <= *watermark) {
             return Some(Refusal::BelowWatermark { duty: *duty, watermark });
         }
+        if let Some(closed) = self.closed.filter(|closed| duty.slot <= *closed) {
+            return Some(Refusal::Closed { duty: *duty, closed });
+        }
         if attester.frozen.is_some() {
             // Also for what is bound: a bound root may never have been signed, and the evidence may be of this very duty under
             // another root. Granting it again would then make the second signature.

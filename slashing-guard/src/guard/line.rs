@@ -1,4 +1,4 @@
-//! The three lines that only rise: floor, watermark, and the slot up to which payloads are dropped.
+//! The lines that only rise: floor, closed slot, watermark, and the slot up to which payloads are dropped.
 
 use ollin_protocol::units::Slot;
 
@@ -9,6 +9,15 @@ impl State {
     pub(super) fn raise_floor(&mut self, slot: Slot) -> Result<(), CommandRejection> {
         self.require_phase(&[Phase::Open])?;
         self.floor = self.floor.max(Some(slot));
+        Ok(())
+    }
+
+    /// A floor lets bound roots stay claimable. After a gap in memory that is not enough: what is bound now may be an entry that had
+    /// lost against one that was signed and forgotten.
+    pub(super) fn close(&mut self, slot: Slot) -> Result<(), CommandRejection> {
+        self.require_phase(&[Phase::Open])?;
+        self.closed = self.closed.max(Some(slot));
+        self.floor = self.floor.max(self.closed);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(super) chain: Option<Chain>,
     pub(super) floor: Option<Slot>,
+    pub(super) closed: Option<Slot>,
     pub(super) watermark: Option<Slot>,
     pub(super) attesters: BTreeMap<Address, AttesterState>,
     pub(crate) register: Register,
@@ -33,6 +34,7 @@ impl State {
             phase: Phase::Unbound,
             chain: None,
             floor: None,
+            closed: None,
             watermark: None,
             attesters: BTreeMap::new(),
             register: Register::new(),
@@ -57,13 +59,14 @@ impl State {
 
     /// Whether some sequence of commands can have led here. A snapshot that fails this was not written by a guard.
     pub(crate) fn check(&self) -> Result<(), SnapshotError> {
-        let Self { phase, chain, floor, watermark, attesters, register } = self;
+        let Self { phase, chain, floor, closed, watermark, attesters, register } = self;
         let bound = *phase != Phase::Unbound;
         let rules = [
             (bound == chain.is_some(), "a chain is bound in every phase but the first"),
             (bound != attesters.is_empty(), "attesters are bound in every phase but the first"),
             ((*phase == Phase::Open) == floor.is_some(), "there is a floor exactly when open"),
             (watermark <= floor, "the watermark is not above the floor"),
+            (closed <= floor, "the closed slot is not above the floor"),
             (attesters.len() <= limit::MAX_ATTESTERS, "the number of attesters is bounded"),
             (matches!(phase, Phase::Imported | Phase::Open) || register.is_empty(), "nothing is bound before import or open"),
             (register.lowest_slot().is_none_or(|slot| Some(slot) > *watermark), "records are above the watermark"),

@@ -56,6 +56,7 @@ fn everything_else_waits_for_open() {
         add(CAROL, 50),
         release(ALICE, 50),
         foreign(block(ALICE, 60, 0), R1),
+        GuardCommand::Close { slot: slot(50) },
     ];
     let mut guard = Guard::new();
     done(&mut guard, &GuardCommand::Bind(binding()));

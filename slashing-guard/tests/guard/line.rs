@@ -35,6 +35,22 @@ fn floor_and_watermark_never_fall() {
 }
 
 #[test]
+fn nothing_is_granted_at_or_below_a_closed_slot_not_even_what_is_bound() {
+    let mut guard = open_guard();
+    let (bound, above) = (block(ALICE, 11, 0), block(ALICE, 31, 0));
+    claim(&mut guard, bound, R1);
+    claim(&mut guard, above, R1);
+    done(&mut guard, &GuardCommand::Close { slot: slot(30) });
+    done(&mut guard, &GuardCommand::Close { slot: slot(20) });
+    assert_eq!((guard.closed(), guard.floor()), (Some(slot(30)), Some(slot(30))), "neither falls");
+    let refusal = |duty| Verdict::Refused(Refusal::Closed { duty, closed: slot(30) });
+    assert_eq!(claim(&mut guard, bound, R1), refusal(bound), "its root may be the one that lost");
+    assert_eq!(claim(&mut guard, bound, R2), refusal(bound));
+    assert_eq!(claim(&mut guard, block(ALICE, 30, 1), R1), refusal(block(ALICE, 30, 1)));
+    assert_eq!(claim(&mut guard, above, R1), GRANTED_AGAIN);
+}
+
+#[test]
 fn records_at_the_watermark_are_gone_and_every_claim_there_is_refused() {
     let mut guard = open_guard();
     let (at, above) = (block(ALICE, 20, 0), block(ALICE, 21, 0));

@@ -12,6 +12,7 @@ pub(crate) struct Model {
     pub(crate) phase: Phase,
     attesters: Vec<ModelAttester>,
     floors: Vec<Slot>,
+    closings: Vec<Slot>,
     watermarks: Vec<Slot>,
     bound: Vec<(Duty, SigningRoot)>,
     payloads: Vec<(Slot, DutyKind, SigningRoot, Vec<u8>)>,
@@ -61,13 +62,18 @@ impl Model {
                 self.only_in(&[Phase::Open]).and_then(|()| self.release(*attester, *last_slot))
             }
             GuardCommand::Foreign { duty, root } => self.only_in(&[Phase::Open]).and_then(|()| self.freeze(*duty, *root)),
+            GuardCommand::Close { slot } => self.only_in(&[Phase::Open]).map(|()| self.closings.push(*slot)),
         };
         outcome.map_or_else(GuardReply::Rejected, |()| GuardReply::Done)
     }
 
-    /// The highest floor ever set, watermarks included.
+    /// The highest floor ever set, watermarks and closings included.
     pub(crate) fn floor(&self) -> Option<Slot> {
-        self.floors.iter().chain(&self.watermarks).max().copied()
+        self.floors.iter().chain(&self.watermarks).chain(&self.closings).max().copied()
+    }
+
+    pub(crate) fn closed(&self) -> Option<Slot> {
+        self.closings.iter().max().copied()
     }
 
     pub(crate) fn watermark(&self) -> Option<Slot> {
@@ -114,6 +120,9 @@ impl Model {
         };
         if let Some(watermark) = self.watermark().filter(|watermark| *watermark >= duty.slot) {
             return Verdict::Refused(Refusal::BelowWatermark { duty, watermark });
+        }
+        if let Some(closed) = self.closed().filter(|closed| *closed >= duty.slot) {
+            return Verdict::Refused(Refusal::Closed { duty, closed });
         }
         if known.frozen {
             return Verdict::Refused(Refusal::Frozen { attester });

@@ -68,6 +68,7 @@ fn any_command() -> impl Strategy<Value = GuardCommand> {
         2 => (any_attester(), any_slot()).prop_map(|(attester, floor)| GuardCommand::AddAttester { attester, floor }),
         1 => (any_attester(), any_slot()).prop_map(|(attester, last_slot)| GuardCommand::ReleaseAttester { attester, last_slot }),
         1 => (any_duty(), any_root()).prop_map(|(duty, root)| GuardCommand::Foreign { duty, root }),
+        1 => any_slot().prop_map(|slot| GuardCommand::Close { slot }),
         1 => Just(GuardCommand::Bind(binding())),
         1 => any_import(),
         1 => any_open(),
@@ -122,15 +123,15 @@ proptest! {
     fn floor_and_watermark_never_fall_and_never_cross(history in any_history()) {
         let mut guard = Guard::new();
         for command in &history {
-            let (floor, watermark) = (guard.floor(), guard.watermark());
+            let (floor, closed, watermark) = (guard.floor(), guard.closed(), guard.watermark());
             guard.apply(command);
-            prop_assert!(guard.floor() >= floor && guard.watermark() >= watermark, "{command:?}");
-            prop_assert!(guard.watermark() <= guard.floor(), "{command:?}");
+            prop_assert!(guard.floor() >= floor && guard.closed() >= closed && guard.watermark() >= watermark, "{command:?}");
+            prop_assert!(guard.watermark().max(guard.closed()) <= guard.floor(), "{command:?}");
         }
     }
 
     #[test]
-    fn what_was_granted_is_granted_again_until_watermark_or_freeze(history in any_history()) {
+    fn what_was_granted_is_granted_again_until_watermark_closing_or_freeze(history in any_history()) {
         let (mut guard, mut model) = (Guard::new(), Model::default());
         let mut ever: BTreeSet<(Duty, SigningRoot)> = BTreeSet::new();
         for command in &history {
@@ -139,7 +140,8 @@ proptest! {
             ever.extend(granted(command, &reply));
             let mut asked = guard.clone();
             for (duty, root) in &ever {
-                let lost = guard.watermark() >= Some(duty.slot) || model.is_frozen(duty.attester);
+                let gone = guard.watermark().max(guard.closed()) >= Some(duty.slot);
+                let lost = gone || model.is_frozen(duty.attester);
                 prop_assert_eq!(is_granted_again(&mut asked, *duty, *root), !lost, "{} after {:?}", duty, command);
             }
             prop_assert_eq!(asked, guard.clone());
@@ -162,6 +164,7 @@ proptest! {
         for command in &history {
             prop_assert_eq!(guard.apply(command), model.apply(command), "{:?}", command);
             prop_assert_eq!((guard.phase(), guard.floor(), guard.watermark()), (model.phase, model.floor(), model.watermark()));
+            prop_assert_eq!(guard.closed(), model.closed());
         }
         let live = model.live();
         prop_assert_eq!(guard.live_duties(), live.len());
