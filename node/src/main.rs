@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 mod health;
 mod http;
+mod leadership;
 mod start;
 mod status;
 mod status_text;

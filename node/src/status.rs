@@ -20,6 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::P2pConfig;
+use crate::leadership::Leadership;
 
 /// How often the status is gathered.
 const EVERY: Duration = Duration::from_millis(250);
@@ -67,6 +68,7 @@ pub(crate) struct StatusFeed {
     balances_at: Option<Instant>,
     landed: BTreeMap<Slot, L1BlockNumber>,
     released: BTreeMap<Slot, Vec<DutyWord>>,
+    leadership: Leadership,
 }
 
 impl StatusFeed {
@@ -85,6 +87,7 @@ impl StatusFeed {
             balances_at: None,
             landed: BTreeMap::new(),
             released: BTreeMap::new(),
+            leadership: Leadership::default(),
         };
         feed.gather();
         Started { feed, views: Feeds { l2_tips: l2_tips_view, cluster: cluster_view, ready: ready_view } }
@@ -120,7 +123,13 @@ impl StatusFeed {
         let view = self.sources.log.view();
         let role = *self.sources.log.role().borrow();
         self.note_landed(&archiver);
-        self.note_released(&archiver);
+        let slot = self.current_slot(&archiver);
+        self.note_released(slot);
+        // A slot is worked on before its first L1 block: what is led now is the slot of the next one.
+        let schedule = self.sources.l1.schedule();
+        let next_block = archiver.l1_head.as_ref().map(|head| head.timestamp.saturating_add(schedule.ethereum_slot_duration));
+        let led = next_block.and_then(|timestamp| schedule.slot_at(timestamp));
+        self.leadership.note(now_ms(), led, view.leader, view.term.get());
         let status = self.status(&view, role, &archiver);
         let ready =
             view.phase == Phase::Open && view.halted.is_none() && archiver.fault.is_none() && archiver.synced_at.is_some();
@@ -178,6 +187,7 @@ impl StatusFeed {
             released: self.released(),
             halted: view.halted.clone(),
             p2p: self.p2p_section(),
+            last_failover: self.leadership.last_change(),
         }
     }
 
@@ -188,12 +198,14 @@ impl StatusFeed {
             .collect()
     }
 
+    /// The slot of L1's head.
+    fn current_slot(&self, archiver: &ArchiverView) -> Option<Slot> {
+        archiver.l1_head.as_ref().and_then(|head| self.sources.l1.schedule().slot_at(head.timestamp))
+    }
+
     /// Slots that are over: what was claimed in them, never what is claimed in the current one (rule R25).
-    fn note_released(&mut self, archiver: &ArchiverView) {
-        let schedule = self.sources.l1.schedule();
-        let Some(current) = archiver.l1_head.as_ref().and_then(|head| schedule.slot_at(head.timestamp)) else {
-            return;
-        };
+    fn note_released(&mut self, current: Option<Slot>) {
+        let Some(current) = current else { return };
         for slot in (1..=SETTLING_SLOTS).map(|ago| current.saturating_sub(ago)).filter(|slot| *slot < current) {
             let mut kinds: Vec<_> = self.sources.log.bound_in_slot(slot).iter().map(|(duty, _)| duty_word(duty.kind)).collect();
             kinds.sort_unstable();
@@ -212,6 +224,7 @@ impl StatusFeed {
             slot: *slot,
             kinds: kinds.clone(),
             landed_l1_block: self.landed.get(slot).copied(),
+            led_by: self.leadership.of_slot(*slot),
         };
         self.released.iter().map(row).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ollin_rpc::view::{ClusterStatus, DutyState, DutyWord, Member, ReleasedSlot, RoleWord};
+use ollin_rpc::view::{ClusterStatus, DutyState, DutyWord, LeaderChange, Member, ReleasedSlot, RoleWord};
 
 use crate::health::Health;
 
@@ -36,6 +36,9 @@ pub(crate) fn render(status: &ClusterStatus, health: &Health, ink: Ink) -> Strin
     text.line("replica", &format!("{}, {}, {}", replica.id, role(replica.role), duty_state(replica.duty_state)));
     let leader = status.leader.map_or("none known".to_owned(), |id| format!("replica {id}"));
     text.line("leader", &format!("{leader}, term {}", status.term));
+    if let Some(change) = status.last_failover {
+        text.line("last failover", &failover(&change));
+    }
     let position = status.log;
     let numbers = [position.last, position.committed, position.applied].map(number);
     text.line("log", &format!("last {}, committed {}, applied {}", numbers[0], numbers[1], numbers[2]));
@@ -68,7 +71,7 @@ pub(crate) fn render(status: &ClusterStatus, health: &Health, ink: Ink) -> Strin
 
     let first = status.released.len().saturating_sub(SLOTS_SHOWN);
     let released: Vec<_> = status.released[first..].iter().map(released_row).collect();
-    text.table("released", &["slot", "landed in L1 block", "duties"], &released);
+    text.table("released", &["slot", "landed in L1 block", "led by", "duties"], &released);
 
     if !status.p2p.in_use {
         text.line(
@@ -78,6 +81,16 @@ pub(crate) fn render(status: &ClusterStatus, health: &Health, ink: Ink) -> Strin
     }
     text.line("version", or_dash(&status.version));
     text.0
+}
+
+fn failover(change: &LeaderChange) -> String {
+    let LeaderChange { from, to, term, at_ms, gap_ms } = change;
+    format!("replica {from} to replica {to}, term {term}, at {} UTC, seen within {gap_ms} ms", time_of_day(*at_ms))
+}
+
+fn time_of_day(unix_ms: u64) -> String {
+    let second = unix_ms / 1000 % 86_400;
+    format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
 fn member_row(member: &Member, status: &ClusterStatus) -> Vec<String> {
@@ -98,7 +111,9 @@ fn member_row(member: &Member, status: &ClusterStatus) -> Vec<String> {
 
 fn released_row(released: &ReleasedSlot) -> Vec<String> {
     let kinds: Vec<_> = released.kinds.iter().map(|kind| duty(*kind)).collect();
-    vec![released.slot.to_string(), number(released.landed_l1_block.map(|block| block.get())), kinds.join(", ")]
+    let leaders: Vec<_> = released.led_by.iter().map(ToString::to_string).collect();
+    let landed = number(released.landed_l1_block.map(|block| block.get()));
+    vec![released.slot.to_string(), landed, leaders.join(", then "), kinds.join(", ")]
 }
 
 fn role(role: RoleWord) -> &'static str {
@@ -211,9 +226,19 @@ mod tests {
                 slot: Slot::new(slot),
                 kinds: vec![DutyWord::BlockProposal, DutyWord::AttestationsAndSigners],
                 landed_l1_block: Some(L1BlockNumber::new(100)),
+                led_by: vec![ReplicaId::new(1), ReplicaId::new(2)],
             })
             .collect();
+        let (from, to) = (ReplicaId::new(1), ReplicaId::new(2));
+        status.last_failover = Some(LeaderChange { from, to, term: 6, at_ms: 45_296_000, gap_ms: 512 });
         status
+    }
+
+    #[test]
+    fn the_last_failover_and_who_led_each_slot_are_shown() {
+        let text = render(&status(), &Health::Healthy, Ink::Plain);
+        assert!(text.contains("last failover   replica 1 to replica 2, term 6, at 12:34:56 UTC, seen within 512 ms\n"), "{text}");
+        assert!(text.contains("1, then 2"), "{text}");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct ClusterStatus {
     pub warnings: Vec<Warning>,
     /// State of p2p.
     pub p2p: P2pSection,
+    /// The last time that another replica came to lead, as this replica saw it; `null` if none did since its start.
+    pub last_failover: Option<LeaderChange>,
 }
 
 impl ClusterStatus {
@@ -183,6 +185,23 @@ pub struct ReleasedSlot {
     pub kinds: Vec<DutyWord>,
     /// L1 block that holds its checkpoint; `null` while (or if never) mined.
     pub landed_l1_block: Option<L1BlockNumber>,
+    /// Who led during it, in that order, as this replica saw it; several after a failover, the last of whom finished it.
+    pub led_by: Vec<ReplicaId>,
+}
+
+/// A change of leader, as one replica saw it: it looks four times a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderChange {
+    /// Who led before.
+    pub from: ReplicaId,
+    /// Who leads since.
+    pub to: ReplicaId,
+    /// The term of the new leader.
+    pub term: u64,
+    /// Unix time of the first look that named the new leader, in milliseconds.
+    pub at_ms: u64,
+    /// Milliseconds from the last look that named the old leader to that one.
+    pub gap_ms: u64,
 }
 
 /// A kind of duty, in a word.

@@ -8,8 +8,8 @@ mod node_description;
 
 pub use admin_config::AdminConfig;
 pub use cluster_status::{
-    ClusterStatus, DutyState, DutyWord, L1Endpoint, L1Section, LogPosition, Member, P2pSection, PublisherBalance, RECENT_SLOTS,
-    ReleasedSlot, ReplicaSection, RoleWord, Warning,
+    ClusterStatus, DutyState, DutyWord, L1Endpoint, L1Section, LeaderChange, LogPosition, Member, P2pSection, PublisherBalance,
+    RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord, Warning,
 };
 pub use l2_tips::{BlockRef, CheckpointRef, CheckpointTip, L2Tips};
 pub use node_description::{L1ContractAddresses, NodeInfo, ProtocolContractAddresses, VersionHeaders};
