@@ -7,6 +7,7 @@
 //!
 //! The `ollin` processes are those of the same build, beside this binary, and must have the cargo feature `failpoints`. Children die with the harness.
 
+pub mod browser;
 pub mod chain;
 pub mod child;
 pub mod classify;

@@ -8,6 +8,7 @@ mod follow;
 mod input_changed;
 mod latency;
 mod memory;
+mod page;
 mod parent_lost;
 mod pause;
 mod prune;
@@ -15,6 +16,7 @@ mod random_kills;
 mod refusals;
 mod reorg;
 mod slots;
+mod status;
 mod strike;
 mod tips;
 mod withheld;
@@ -70,6 +72,10 @@ pub enum Name {
     Latency,
     /// Memory of a replica that does not lead.
     Memory,
+    /// The status page in a browser, over a failover.
+    Page,
+    /// Exit codes and reasons of `ollin status`.
+    Status,
     /// The leader killed at every named point.
     Failover,
     /// The leader killed at random instants.
@@ -112,6 +118,8 @@ impl Name {
             Self::Slots
             | Self::Latency
             | Self::Memory
+            | Self::Page
+            | Self::Status
             | Self::Failover
             | Self::RandomKills
             | Self::Pause
@@ -138,6 +146,8 @@ impl Name {
             Self::Committee => slots::play_committee(world, request.form.pick(2, 8)).await,
             Self::Latency => latency::play(world).await,
             Self::Memory => memory::play(world).await,
+            Self::Page => page::play(world).await,
+            Self::Status => status::play(world).await,
             Self::Failover => failover::play(world, request.seed, request.form.pick(1, 2)).await,
             Self::RandomKills => random_kills::play(world, request.seed, request.form.pick(2, 10)).await,
             Self::Pause => pause::play(world).await,
