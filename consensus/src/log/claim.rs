@@ -104,6 +104,8 @@ fn kind(payload: &DutyPayload) -> DutyKind {
         DutyPayload::Checkpoint(_) => DutyKind::CheckpointProposal,
         DutyPayload::Attestation(_) => DutyKind::Attestation,
         DutyPayload::Bundle(_) => DutyKind::AttestationsAndSigners,
+        DutyPayload::GovernanceVote(_) => DutyKind::GovernanceVote,
+        DutyPayload::SlashingVote(_) => DutyKind::SlashingVote,
     }
 }
 

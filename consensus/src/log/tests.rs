@@ -62,6 +62,27 @@ async fn many_duties_and_payloads_are_claimed_in_one_entry() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn five_hundred_attesters_attest_by_one_entry_of_the_log() {
+    let cluster = Cluster::started().await;
+    let attesters: std::collections::BTreeSet<_> =
+        (1_u64..=500).map(|number| alloy_primitives::Address::left_padding_from(&number.to_be_bytes())).collect();
+    let binding = ollin_guard::Binding { attesters: attesters.clone(), ..cluster::binding() };
+    cluster.log(1).create_cluster(binding, Slot::new(FLOOR)).await.unwrap();
+    let leader = cluster.leader().await;
+    let payload = attestation(10, 1);
+    let duties: Vec<Duty> = attesters.iter().map(|attester| Duty { attester: *attester, ..duty_of(&payload) }).collect();
+    let before = leader.view().last_log.map(LogIndex::get).unwrap();
+    let batch = ClaimRequest { duties: duties.clone(), payload: payload.clone() };
+    let answers = leader.claim(vec![batch], Instant::now() + SECOND * 5).await.unwrap();
+    let granted: Vec<Duty> = answers.into_iter().map(|answer| *answer.unwrap().duty()).collect();
+    assert_eq!(granted, duties);
+    assert_eq!(leader.view().last_log.map(LogIndex::get), Some(before + 1));
+    let bytes = leader.inner.state.read().encode().len();
+    assert!(bytes < 60_000, "{bytes} bytes of state: the payload is stored once");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_the_leaders_death_its_successor_grants_the_same_root_and_no_other() {
     let mut cluster = Cluster::created().await;
     let leader = cluster.leader().await;

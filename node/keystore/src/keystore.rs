@@ -76,6 +76,18 @@ pub enum SignError {
         /// The root computed here.
         computed: SigningRoot,
     },
+    /// A vote of another chain or rollup than this keystore is bound to.
+    #[error("the vote is for rollup {instance} on chain {found}, this keystore is bound to rollup {rollup} on chain {chain_id}")]
+    OtherChain {
+        /// The vote's L1 chain id.
+        found: u64,
+        /// The vote's rollup.
+        instance: Address,
+        /// The bound L1 chain id.
+        chain_id: u64,
+        /// The bound rollup.
+        rollup: Address,
+    },
     /// The attempt and the parts given for it are no transaction.
     #[error("no transaction")]
     Transaction(#[from] TransactionError),
@@ -137,6 +149,7 @@ impl Keystore {
         if !belongs(&payload, &duty) {
             return Err(SignError::Payload { duty });
         }
+        self.check_chain(&payload)?;
         let computed = payload.signing_root();
         if computed != granted {
             return Err(SignError::Root { duty, granted, computed });
@@ -145,6 +158,22 @@ impl Keystore {
         // Before it is returned: what leaves has its line.
         self.outlets.signature(&duty, &computed, &signature)?;
         Ok(Signed { duty, root: computed, signature, payload })
+    }
+
+    /// Votes name their chain and rollup in the clear: one for another chain or rollup is not ours to cast.
+    fn check_chain(&self, payload: &DutyPayload) -> Result<(), SignError> {
+        let Bound { chain_id, rollup } = self.bound();
+        let (found, instance) = match payload {
+            DutyPayload::GovernanceVote(signal) => (signal.chain_id, signal.instance),
+            DutyPayload::SlashingVote(vote) => (vote.chain_id, rollup),
+            DutyPayload::Block(_) | DutyPayload::Checkpoint(_) | DutyPayload::Attestation(_) | DutyPayload::Bundle(_) => {
+                return Ok(());
+            }
+        };
+        if (found, instance) == (chain_id, rollup) {
+            return Ok(());
+        }
+        Err(SignError::OtherChain { found, instance, chain_id, rollup })
     }
 
     /// Signs a recorded bundle: `aggregate3([propose])` to Multicall3 with the checkpoint's blobs.
@@ -194,8 +223,18 @@ fn belongs(payload: &DutyPayload, duty: &Duty) -> bool {
         (PayloadKind::Block { index }, DutyKind::BlockProposal { index: granted }) => index == granted,
         (PayloadKind::Checkpoint, DutyKind::CheckpointProposal)
         | (PayloadKind::Attestation, DutyKind::Attestation)
-        | (PayloadKind::Bundle, DutyKind::AttestationsAndSigners) => true,
-        (PayloadKind::Block { .. } | PayloadKind::Checkpoint | PayloadKind::Attestation | PayloadKind::Bundle, _) => false,
+        | (PayloadKind::Bundle, DutyKind::AttestationsAndSigners)
+        | (PayloadKind::GovernanceVote, DutyKind::GovernanceVote)
+        | (PayloadKind::SlashingVote, DutyKind::SlashingVote) => true,
+        (
+            PayloadKind::Block { .. }
+            | PayloadKind::Checkpoint
+            | PayloadKind::Attestation
+            | PayloadKind::Bundle
+            | PayloadKind::GovernanceVote
+            | PayloadKind::SlashingVote,
+            _,
+        ) => false,
     };
     is_kind && payload.slot() == duty.slot
 }

@@ -25,6 +25,7 @@ use ollin_protocol::payload::{AttestationPayload, BundlePayload, DutyPayload};
 use ollin_protocol::propose::ProposeArgs;
 use ollin_protocol::signature::{Signature, recover};
 use ollin_protocol::units::{CheckpointNumber, ReplicaId, Slot};
+use ollin_protocol::vote::{GovernanceSignal, SlashingVote};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -182,6 +183,38 @@ async fn a_recorded_attempt_becomes_the_same_bytes_when_it_is_given_again() {
     assert_eq!((&lines[3]["root"], &lines[3]["nonce"]), (&Value::Null, &Value::from(4)));
     assert_eq!(lines[1]["publisher"], format!("{PUBLISHER:#x}"));
     world.log.shutdown().await;
+}
+
+fn signal(chain_id: u64, instance: Address) -> DutyPayload {
+    let (verifying_contract, payload) = (Address::repeat_byte(2), Address::repeat_byte(3));
+    DutyPayload::GovernanceVote(GovernanceSignal { chain_id, verifying_contract, payload, slot: SLOT, instance })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_of_each_round_is_signed_over_its_typed_data() {
+    let world = World::created().await;
+    let vote = SlashingVote { chain_id: CHAIN, verifying_contract: Address::repeat_byte(2), votes: vec![1], slot: SLOT };
+    let votes = [(signal(CHAIN, ROLLUP), DutyKind::GovernanceVote), (DutyPayload::SlashingVote(vote), DutyKind::SlashingVote)];
+    for (payload, kind) in votes {
+        let signed = world.keystore.sign(world.claim(ATTESTER, &payload, kind).await).unwrap();
+        assert_eq!((signed.duty.kind, signed.root), (kind, payload.signing_root()));
+        assert_eq!(*signed.root.get(), payload.message_hash(), "no EIP-191 prefix");
+        assert_eq!(recover(&signed.root, &signed.signature).unwrap(), ATTESTER);
+    }
+    let kinds: Vec<_> = world.outlets().iter().map(|line| line["kind"].clone()).collect();
+    assert_eq!(kinds, ["governance_vote", "slashing_vote"]);
+    world.log.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_of_another_chain_or_rollup_is_not_signed() {
+    for payload in [signal(CHAIN + 1, ROLLUP), signal(CHAIN, STRANGER)] {
+        let world = World::created().await;
+        let refused = world.keystore.sign(world.claim(ATTESTER, &payload, DutyKind::GovernanceVote).await);
+        assert!(matches!(refused, Err(SignError::OtherChain { .. })), "{refused:?}");
+        assert_eq!(world.outlets().len(), 0);
+        world.log.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

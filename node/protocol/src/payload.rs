@@ -12,14 +12,15 @@ use crate::header::{BlockHeader, CheckpointHeader, GasFees};
 use crate::propose::{ProposeArgs, ProposeCall, modifier_word};
 use crate::signature::{RawSignature, Signature, eip191};
 use crate::units::{BlockIndex, CheckpointNumber, L1BlockNumber, SigningRoot, Slot};
+use crate::vote::{GovernanceSignal, SlashingVote};
 
-pub use checked::{MAX_PAYLOAD_BYTES, MAX_SIGNERS, MAX_TX_HASHES, PAYLOAD_VERSION, PayloadError};
+pub use checked::{MAX_PAYLOAD_BYTES, MAX_SIGNERS, MAX_TX_HASHES, MAX_VOTE_BYTES, PAYLOAD_VERSION, PayloadError};
 
 /// Domains of raw messages. Source: npm @aztec/stdlib 4.1.2, `src/p2p/signature_utils.ts`.
 const BLOCK_PROPOSAL_DOMAIN: u32 = 0;
 const CHECKPOINT_PROPOSAL_DOMAIN: u32 = 3;
 
-/// The payload of a guarded message. Votes carry their own typed data ([`crate::vote`]).
+/// The payload of a guarded message. A position is part of the stored form: append, never reorder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant, reason = "a few per slot, and shared behind an Arc")]
 pub enum DutyPayload {
@@ -31,6 +32,10 @@ pub enum DutyPayload {
     Attestation(AttestationPayload),
     /// Attestations and signers, and with them the whole call of `propose` but for one signature.
     Bundle(BundlePayload),
+    /// A signal in a governance round: its full typed data.
+    GovernanceVote(GovernanceSignal),
+    /// A vote in a slashing round: its full typed data.
+    SlashingVote(SlashingVote),
 }
 
 /// Which kind of duty a payload belongs to.
@@ -47,6 +52,10 @@ pub enum PayloadKind {
     Attestation,
     /// Attestations and signers.
     Bundle,
+    /// A governance vote.
+    GovernanceVote,
+    /// A slashing vote.
+    SlashingVote,
 }
 
 /// A block of a checkpoint.
@@ -142,6 +151,8 @@ impl DutyPayload {
             Self::Checkpoint(checkpoint) => checkpoint.message(),
             Self::Attestation(attestation) => attestation.propose_args().attestation_message().to_vec(),
             Self::Bundle(bundle) => attestations_and_signers_message(&bundle.attestations, &bundle.signers),
+            Self::GovernanceVote(signal) => signal.message().to_vec(),
+            Self::SlashingVote(vote) => vote.message().to_vec(),
         }
     }
 
@@ -150,9 +161,15 @@ impl DutyPayload {
         keccak256(self.message())
     }
 
-    /// The 32 bytes that enter ECDSA.
+    /// The 32 bytes that enter ECDSA: EIP-191 of the message hash, or for votes the EIP-712 digest, which is the message hash itself.
+    ///
+    /// Source for votes: npm @aztec/validator-client 4.1.2, `src/key_store/ha_key_store.ts` (`signTypedDataWithAddress`).
     pub fn signing_root(&self) -> SigningRoot {
-        eip191(self.message_hash())
+        match self {
+            Self::Block(_) | Self::Checkpoint(_) | Self::Attestation(_) | Self::Bundle(_) => eip191(self.message_hash()),
+            Self::GovernanceVote(signal) => signal.signing_root(),
+            Self::SlashingVote(vote) => vote.signing_root(),
+        }
     }
 
     /// The kind of duty.
@@ -162,6 +179,8 @@ impl DutyPayload {
             Self::Checkpoint(_) => PayloadKind::Checkpoint,
             Self::Attestation(_) => PayloadKind::Attestation,
             Self::Bundle(_) => PayloadKind::Bundle,
+            Self::GovernanceVote(_) => PayloadKind::GovernanceVote,
+            Self::SlashingVote(_) => PayloadKind::SlashingVote,
         }
     }
 
@@ -172,6 +191,8 @@ impl DutyPayload {
             Self::Checkpoint(checkpoint) => checkpoint.header.slot,
             Self::Attestation(attestation) => attestation.header.slot,
             Self::Bundle(bundle) => bundle.propose.header.slot,
+            Self::GovernanceVote(signal) => signal.slot,
+            Self::SlashingVote(vote) => vote.slot,
         }
     }
 }

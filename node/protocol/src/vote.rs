@@ -1,10 +1,13 @@
 //! Votes of the slot's proposer on L1: EIP-712 digests, which are the signing roots themselves.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, U256, keccak256};
 use alloy_sol_types::{Eip712Domain, SolStruct};
 use serde::{Deserialize, Serialize};
 
 use crate::units::{SigningRoot, Slot};
+
+/// Bytes of an EIP-712 message.
+const MESSAGE_BYTES: usize = 66;
 
 mod abi {
     #![allow(missing_docs, unreachable_pub, reason = "generated")]
@@ -62,16 +65,26 @@ pub enum SlashLevel {
 impl GovernanceSignal {
     /// The EIP-712 digest.
     pub fn signing_root(&self) -> SigningRoot {
+        SigningRoot::new(keccak256(self.message()))
+    }
+
+    /// `0x1901 ‖ domain separator ‖ struct hash`, whose keccak-256 is the digest.
+    pub fn message(&self) -> [u8; MESSAGE_BYTES] {
         let signal = abi::Signal { payload: self.payload, slot: U256::from(self.slot.get()), instance: self.instance };
-        SigningRoot::new(signal.eip712_signing_hash(&domain("EmpireBase", self.chain_id, self.verifying_contract)))
+        message(&signal, &domain("EmpireBase", self.chain_id, self.verifying_contract))
     }
 }
 
 impl SlashingVote {
     /// The EIP-712 digest.
     pub fn signing_root(&self) -> SigningRoot {
+        SigningRoot::new(keccak256(self.message()))
+    }
+
+    /// `0x1901 ‖ domain separator ‖ struct hash`, whose keccak-256 is the digest.
+    pub fn message(&self) -> [u8; MESSAGE_BYTES] {
         let vote = abi::Vote { votes: self.votes.clone().into(), slot: U256::from(self.slot.get()) };
-        SigningRoot::new(vote.eip712_signing_hash(&domain("TallySlashingProposer", self.chain_id, self.verifying_contract)))
+        message(&vote, &domain("TallySlashingProposer", self.chain_id, self.verifying_contract))
     }
 }
 
@@ -105,6 +118,14 @@ impl SlashLevel {
             _ => Self::Large,
         }
     }
+}
+
+fn message(value: &impl SolStruct, domain: &Eip712Domain) -> [u8; MESSAGE_BYTES] {
+    let mut message = [0; MESSAGE_BYTES];
+    message[..2].copy_from_slice(&[0x19, 0x01]);
+    message[2..34].copy_from_slice(domain.separator().as_slice());
+    message[34..].copy_from_slice(value.eip712_hash_struct().as_slice());
+    message
 }
 
 fn domain(name: &'static str, chain_id: u64, verifying_contract: Address) -> Eip712Domain {

@@ -49,7 +49,7 @@ fn main() {
             slot: Slot::new(number(&entry["slot"])),
             instance: address(&entry["instance"]),
         };
-        voted(entry, signal.signing_root());
+        voted(entry, PayloadKind::GovernanceVote, &DutyPayload::GovernanceVote(signal));
     });
     vectors.each("slashingVotes", |entry| {
         let vote = SlashingVote {
@@ -58,7 +58,7 @@ fn main() {
             votes: bytes(&entry["votes"]),
             slot: Slot::new(number(&entry["slot"])),
         };
-        voted(entry, vote.signing_root());
+        voted(entry, PayloadKind::SlashingVote, &DutyPayload::SlashingVote(vote));
     });
     vectors.finish(&[]);
 }
@@ -208,8 +208,16 @@ fn attestations_and_signers(entry: &Value) {
     signed(entry, &payload);
 }
 
-fn voted(entry: &Value, root: SigningRoot) {
+/// Digest, message and signer of a vote; and its stored form, whole, cut and extended.
+fn voted(entry: &Value, kind: PayloadKind, payload: &DutyPayload) {
+    let root = payload.signing_root();
+    assert_eq!((payload.kind(), payload.slot().get()), (kind, number(&entry["slot"])));
     assert_eq!(*root.get(), word(&entry["digest"]));
-    assert_eq!(*root.get(), word(&entry["haMessageHash"]));
+    assert_eq!(payload.message_hash(), word(&entry["haMessageHash"]));
+    let parts = [word(&entry["domainSeparator"]), word(&entry["structHash"])];
+    assert_eq!(payload.message(), [&[0x19, 0x01][..], parts[0].as_slice(), parts[1].as_slice()].concat());
     assert_eq!(recover(&root, &signature(&entry["signature"])).unwrap(), address(&entry["recovered"]));
+    let stored = payload.encode();
+    assert_eq!(DutyPayload::decode(&stored).unwrap(), *payload);
+    refuses_other_lengths(&stored, DutyPayload::decode);
 }

@@ -27,6 +27,9 @@ fn any_kind() -> impl Strategy<Value = DutyKind> {
         (0..2_u64).prop_map(|index| DutyKind::BlockProposal { index: BlockIndex::new(index) }),
         Just(DutyKind::CheckpointProposal),
         Just(DutyKind::Attestation),
+        Just(DutyKind::AttestationsAndSigners),
+        Just(DutyKind::GovernanceVote),
+        Just(DutyKind::SlashingVote),
     ]
 }
 

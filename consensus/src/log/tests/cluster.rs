@@ -158,6 +158,8 @@ pub(super) fn duty_of(payload: &DutyPayload) -> Duty {
         DutyPayload::Checkpoint(_) => DutyKind::CheckpointProposal,
         DutyPayload::Attestation(_) => DutyKind::Attestation,
         DutyPayload::Bundle(_) => DutyKind::AttestationsAndSigners,
+        DutyPayload::GovernanceVote(_) => DutyKind::GovernanceVote,
+        DutyPayload::SlashingVote(_) => DutyKind::SlashingVote,
     };
     Duty { attester: ATTESTERS[0], slot: payload.slot(), kind }
 }

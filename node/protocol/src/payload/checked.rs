@@ -18,6 +18,11 @@ pub const MAX_TX_HASHES: usize = 65_536;
 /// The most signers of a bundle.
 pub const MAX_SIGNERS: usize = 4096;
 
+/// The most bytes of packed votes: two bits for each of 512 members.
+///
+/// Source: npm @aztec/l1-artifacts 4.1.2, `TallySlashingProposer` (`VoteSizeTooBig`).
+pub const MAX_VOTE_BYTES: usize = 128;
+
 /// Why bytes or values are no payload.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
@@ -121,6 +126,11 @@ impl DutyPayload {
                 check_modifier(attestation.fee_asset_price_modifier)
             }
             Self::Bundle(bundle) => check_bundle(bundle),
+            Self::GovernanceVote(signal) => check_slot(signal.slot),
+            Self::SlashingVote(vote) => {
+                check_slot(vote.slot)?;
+                check_count("bytes of votes", vote.votes.len(), MAX_VOTE_BYTES)
+            }
         }
     }
 }

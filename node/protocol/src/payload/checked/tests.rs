@@ -9,6 +9,7 @@ use crate::payload::{AttestationPayload, CheckpointPayload};
 use crate::propose::ProposeArgs;
 use crate::signature::Signature;
 use crate::units::{BlockIndex, BlockNumber, CheckpointNumber};
+use crate::vote::{GovernanceSignal, SlashingVote};
 
 fn block(tx_hashes: Vec<Fr>) -> BlockPayload {
     BlockPayload {
@@ -44,6 +45,15 @@ fn bundle() -> BundlePayload {
     }
 }
 
+fn signal(slot: u64) -> GovernanceSignal {
+    let (payload, instance) = (Address::repeat_byte(3), Address::repeat_byte(4));
+    GovernanceSignal { chain_id: 1, verifying_contract: Address::repeat_byte(2), payload, slot: Slot::new(slot), instance }
+}
+
+fn vote(slot: u64, bytes: usize) -> SlashingVote {
+    SlashingVote { chain_id: 1, verifying_contract: Address::repeat_byte(2), votes: vec![0b11; bytes], slot: Slot::new(slot) }
+}
+
 fn samples() -> Vec<DutyPayload> {
     vec![
         DutyPayload::Block(block(vec![Fr::from_u64(5); 3])),
@@ -55,6 +65,8 @@ fn samples() -> Vec<DutyPayload> {
             proposer_signature: Signature::new(B256::repeat_byte(1), B256::repeat_byte(2), 27).unwrap(),
         }),
         DutyPayload::Bundle(bundle()),
+        DutyPayload::GovernanceVote(signal(9)),
+        DutyPayload::SlashingVote(vote(9, MAX_VOTE_BYTES)),
     ]
 }
 
