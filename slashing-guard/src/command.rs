@@ -14,13 +14,16 @@ pub enum GuardCommand {
     /// Binds chain, rollup and attesters. First, and once.
     Bind(Binding),
     /// Takes over what an earlier signer has signed. After `Bind`, before `Open`, at most once, whole or not at all.
+    /// The stop line becomes the first floor, and `Open` cannot lower it.
     Import {
-        /// Duties and the roots signed for them.
+        /// Duties and the roots signed for them, none above the stop line.
         records: Vec<(Duty, SigningRoot)>,
+        /// The last slot that the earlier signer may have signed in.
+        stop_line: Slot,
     },
     /// Ends the set-up: from here on claims above `floor` can be granted. Once.
     Open {
-        /// The first floor.
+        /// The first floor; a higher stop line of an import prevails.
         floor: Slot,
     },
     /// Asks to bind duties to roots; each duty has its own verdict.

@@ -7,7 +7,7 @@ mod roster;
 mod state;
 
 use alloy_primitives::Address;
-use ollin_protocol::units::Slot;
+use ollin_protocol::units::{SigningRoot, Slot};
 
 use crate::{AttesterState, Binding, Bound, Duty, GuardCommand, GuardReply, Phase, SnapshotError, snapshot};
 
@@ -31,7 +31,7 @@ impl Guard {
     pub fn apply(&mut self, command: &GuardCommand) -> GuardReply {
         let outcome = match command {
             GuardCommand::Bind(binding) => self.state.bind(binding),
-            GuardCommand::Import { records } => self.state.import(records),
+            GuardCommand::Import { records, stop_line } => self.state.import(records, *stop_line),
             GuardCommand::Open { floor } => self.state.open(*floor),
             GuardCommand::Claim(claims) => return self.state.claim(claims),
             GuardCommand::RaiseFloor { slot } => self.state.raise_floor(*slot),
@@ -58,6 +58,11 @@ impl Guard {
         self.state.register.bound_in_slot(slot)
     }
 
+    /// Everything that is bound, in the order of duties.
+    pub fn duties(&self) -> impl Iterator<Item = (&Duty, &SigningRoot)> {
+        self.state.register.records()
+    }
+
     /// How far the cluster has been set up.
     pub fn phase(&self) -> Phase {
         self.state.phase
@@ -73,7 +78,7 @@ impl Guard {
         self.state.attesters.iter()
     }
 
-    /// The cluster's floor; `None` before `Open`. An attester's own floor may be higher.
+    /// The cluster's floor; `None` before `Import` or `Open`. An attester's own floor may be higher.
     pub fn floor(&self) -> Option<Slot> {
         self.state.floor
     }

@@ -11,6 +11,7 @@
 //! - nothing is granted before `Bind`, at most one `Import`, and `Open`, in this order (`guard/entry.rs`);
 //! - a record leaves only when the watermark has passed its slot (`register.rs`);
 //! - a released attester never comes back, and a frozen one is granted nothing (`guard/roster.rs`, `guard/claim.rs`);
+//! - what an earlier cluster may have signed is not signed again: an import's stop line is the least floor (`interchange.rs`);
 //! - damaged, foreign or non-canonical snapshot bytes are refused, never loaded (`snapshot.rs`).
 //!
 //! Left to others: agreeing on the order of commands and making them durable, computing roots from payloads, deciding which
@@ -22,6 +23,7 @@ mod binding;
 mod command;
 mod duty;
 mod guard;
+pub mod interchange;
 pub mod limit;
 mod register;
 mod rejection;

@@ -24,5 +24,8 @@ pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 /// Bytes of all payloads of one command.
 pub const MAX_COMMAND_PAYLOAD_BYTES: usize = 4 << 20;
 
+/// Duties of one import: they must fit in one command of the log.
+pub const MAX_IMPORTED_DUTIES: usize = 100_000;
+
 /// Duties above the watermark, imported ones included.
 pub const MAX_LIVE_DUTIES: usize = 1 << 20;

@@ -90,6 +90,10 @@ impl Register {
         self.duties().rev().find(|duty| duty.attester == *attester).map(|duty| duty.slot)
     }
 
+    pub(crate) fn records(&self) -> impl Iterator<Item = (&Duty, &SigningRoot)> {
+        self.records.iter()
+    }
+
     pub(crate) fn duties(&self) -> impl DoubleEndedIterator<Item = &Duty> {
         self.records.keys()
     }

@@ -66,7 +66,7 @@ pub enum CommandRejection {
         /// The later record's root.
         second: SigningRoot,
     },
-    /// More imported records than [`crate::limit::MAX_LIVE_DUTIES`].
+    /// More imported records than [`crate::limit::MAX_IMPORTED_DUTIES`].
     #[error("{count} imported records, expected at most {limit}")]
     ImportTooLarge {
         /// How many there are.
@@ -143,5 +143,13 @@ pub enum CommandRejection {
         duty: Duty,
         /// The cluster's or the attester's floor, whichever is higher.
         floor: Slot,
+    },
+    /// An imported record lies above the stop line: the line is wrong, and with it the floor.
+    #[error("import has {duty}, above its stop line {stop_line}")]
+    ImportBeyondStopLine {
+        /// The duty.
+        duty: Duty,
+        /// The stop line.
+        stop_line: Slot,
     },
 }

@@ -25,15 +25,18 @@ impl State {
     }
 
     /// Whole or not at all: every record is checked before the first one is taken.
-    pub(super) fn import(&mut self, records: &[(Duty, SigningRoot)]) -> Result<(), CommandRejection> {
+    pub(super) fn import(&mut self, records: &[(Duty, SigningRoot)], stop_line: Slot) -> Result<(), CommandRejection> {
         self.require_phase(&[Phase::Bound])?;
-        if records.len() > limit::MAX_LIVE_DUTIES {
-            return Err(CommandRejection::ImportTooLarge { count: records.len(), limit: limit::MAX_LIVE_DUTIES });
+        if records.len() > limit::MAX_IMPORTED_DUTIES {
+            return Err(CommandRejection::ImportTooLarge { count: records.len(), limit: limit::MAX_IMPORTED_DUTIES });
         }
         let mut imported = BTreeMap::new();
         for (duty, root) in records {
             if !self.attesters.contains_key(&duty.attester) {
                 return Err(CommandRejection::Unbound { attester: duty.attester });
+            }
+            if duty.slot > stop_line {
+                return Err(CommandRejection::ImportBeyondStopLine { duty: *duty, stop_line });
             }
             let first = *imported.entry(*duty).or_insert(*root);
             if first != *root {
@@ -41,13 +44,15 @@ impl State {
             }
         }
         self.register.import(imported);
+        self.floor = Some(stop_line);
         self.phase = Phase::Imported;
         Ok(())
     }
 
     pub(super) fn open(&mut self, floor: Slot) -> Result<(), CommandRejection> {
         self.require_phase(&[Phase::Bound, Phase::Imported])?;
-        self.floor = Some(floor);
+        // The stop line of an import is a fact, the asked floor a clock's guess.
+        self.floor = self.floor.max(Some(floor));
         self.phase = Phase::Open;
         Ok(())
     }

@@ -64,7 +64,7 @@ impl State {
         let rules = [
             (bound == chain.is_some(), "a chain is bound in every phase but the first"),
             (bound != attesters.is_empty(), "attesters are bound in every phase but the first"),
-            ((*phase == Phase::Open) == floor.is_some(), "there is a floor exactly when open"),
+            (matches!(phase, Phase::Imported | Phase::Open) == floor.is_some(), "there is a floor exactly after import or open"),
             (watermark <= floor, "the watermark is not above the floor"),
             (closed <= floor, "the closed slot is not above the floor"),
             (attesters.len() <= limit::MAX_ATTESTERS, "the number of attesters is bounded"),

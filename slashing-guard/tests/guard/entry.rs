@@ -13,7 +13,7 @@ fn nothing_is_granted_before_the_log_is_opened() {
     assert_eq!(claim(&mut guard, block(ALICE, 11, 0), R1), sealed);
     done(&mut guard, &GuardCommand::Bind(binding()));
     assert_eq!(claim(&mut guard, block(ALICE, 11, 0), R1), sealed);
-    done(&mut guard, &GuardCommand::Import { records: vec![(block(ALICE, 11, 0), R1)] });
+    done(&mut guard, &import(vec![(block(ALICE, 11, 0), R1)], 12));
     assert_eq!(claim(&mut guard, block(ALICE, 11, 0), R1), sealed);
     done(&mut guard, &GuardCommand::Open { floor: slot(12) });
     assert_eq!(claim(&mut guard, block(ALICE, 11, 0), R1), GRANTED_AGAIN);
@@ -21,8 +21,7 @@ fn nothing_is_granted_before_the_log_is_opened() {
 
 #[test]
 fn bind_import_and_open_are_taken_once_and_in_this_order_only() {
-    let commands =
-        [GuardCommand::Bind(binding()), GuardCommand::Import { records: vec![] }, GuardCommand::Open { floor: slot(10) }];
+    let commands = [GuardCommand::Bind(binding()), import(vec![], 10), GuardCommand::Open { floor: slot(10) }];
     let [bind, import, open] = &commands;
     let mut guard = Guard::new();
     for (next, phase) in [(bind, Phase::Bound), (import, Phase::Imported), (open, Phase::Open)] {
@@ -68,13 +67,14 @@ fn everything_else_waits_for_open() {
 #[test]
 fn imported_records_bind_like_claims_without_payloads() {
     let mut guard = Guard::new();
-    let (old, new) = (block(ALICE, 40, 0), block(ALICE, 40, 1));
+    let (old, beside, new) = (block(ALICE, 40, 0), block(ALICE, 40, 1), block(ALICE, 41, 0));
     done(&mut guard, &GuardCommand::Bind(binding()));
-    done(&mut guard, &GuardCommand::Import { records: vec![(old, R1), (old, R1)] });
+    done(&mut guard, &import(vec![(old, R1), (old, R1)], 40));
     done(&mut guard, &GuardCommand::Open { floor: slot(10) });
     let refusal = Refusal::Conflict { duty: old, bound: R1, requested: R2, payload: None };
     assert_eq!(claim(&mut guard, old, R2), Verdict::Refused(refusal));
     assert_eq!(claim(&mut guard, old, R1), GRANTED_AGAIN);
+    assert_eq!(claim(&mut guard, beside, R2), below_floor(beside, 40), "the stop line is the floor, whatever Open asked for");
     assert_eq!(claim(&mut guard, new, R2), GRANTED);
 }
 
@@ -85,7 +85,7 @@ fn an_import_in_conflict_with_itself_is_refused_whole() {
     let (good, twice) = (block(ALICE, 40, 0), block(BOB, 40, 0));
     let records = vec![(good, R1), (twice, R1), (twice, R2)];
     let rejection = CommandRejection::ImportConflict { duty: twice, first: R1, second: R2 };
-    assert_eq!(guard.apply(&GuardCommand::Import { records }), GuardReply::Rejected(rejection));
+    assert_eq!(guard.apply(&import(records, 40)), GuardReply::Rejected(rejection));
     assert_eq!((guard.phase(), guard.live_duties()), (Phase::Bound, 0));
 }
 
@@ -95,7 +95,7 @@ fn an_import_of_an_unknown_attester_is_refused_whole() {
     done(&mut guard, &GuardCommand::Bind(binding()));
     let records = vec![(block(ALICE, 40, 0), R1), (block(CAROL, 40, 0), R1)];
     let rejection = CommandRejection::Unbound { attester: CAROL };
-    assert_eq!(guard.apply(&GuardCommand::Import { records }), GuardReply::Rejected(rejection));
+    assert_eq!(guard.apply(&import(records, 40)), GuardReply::Rejected(rejection));
     assert_eq!((guard.phase(), guard.live_duties()), (Phase::Bound, 0));
 }
 

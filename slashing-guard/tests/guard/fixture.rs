@@ -41,6 +41,10 @@ pub(crate) fn done(guard: &mut Guard, command: &GuardCommand) {
     assert_eq!(guard.apply(command), GuardReply::Done, "{command:?}");
 }
 
+pub(crate) fn import(records: Vec<(Duty, SigningRoot)>, stop_line: u64) -> GuardCommand {
+    GuardCommand::Import { records, stop_line: slot(stop_line) }
+}
+
 pub(crate) fn add(attester: Address, floor: u64) -> GuardCommand {
     GuardCommand::AddAttester { attester, floor: slot(floor) }
 }

@@ -1,6 +1,7 @@
 use alloy_primitives::Address;
 use ollin_guard::limit::{
-    MAX_ATTESTERS, MAX_CLAIM_DUTIES, MAX_CLAIMS, MAX_COMMAND_PAYLOAD_BYTES, MAX_LIVE_DUTIES, MAX_PAYLOAD_BYTES,
+    MAX_ATTESTERS, MAX_CLAIM_DUTIES, MAX_CLAIMS, MAX_COMMAND_PAYLOAD_BYTES, MAX_IMPORTED_DUTIES, MAX_LIVE_DUTIES,
+    MAX_PAYLOAD_BYTES,
 };
 use ollin_guard::{Binding, Claim, CommandRejection, Duty, Guard, GuardCommand, GuardReply};
 use ollin_protocol::units::BlockIndex;
@@ -89,14 +90,32 @@ fn a_binding_has_a_limited_number_of_attesters() {
 
 #[test]
 fn a_full_state_still_regrants_what_is_bound() {
+    let attesters: Vec<Address> =
+        (1_u64..).map(|number| Address::left_padding_from(&number.to_be_bytes())).take(MAX_CLAIM_DUTIES).collect();
+    let mut guard = Guard::new();
+    done(&mut guard, &GuardCommand::Bind(Binding { attesters: attesters.iter().copied().collect(), ..binding() }));
+    done(&mut guard, &GuardCommand::Open { floor: slot(1) });
+    let batch = |index| claim_of(&attesters.iter().map(|attester| block(*attester, 11, index)).collect::<Vec<_>>(), R1);
+    let indices: Vec<u64> = (0..).take(MAX_LIVE_DUTIES / MAX_CLAIM_DUTIES).collect();
+    for indices in indices.chunks(MAX_CLAIMS) {
+        let claims: Vec<_> = indices.iter().map(|index| batch(*index)).collect();
+        assert!(claim_all(&mut guard, &claims).iter().all(|verdict| *verdict == GRANTED));
+    }
+    assert_eq!(claim(&mut guard, block(attesters[0], 11, 0), R1), GRANTED_AGAIN);
+    let rejection = CommandRejection::Full { live: MAX_LIVE_DUTIES, asked: 1, limit: MAX_LIVE_DUTIES };
+    let one_more = GuardCommand::Claim(vec![claim_of(&[block(attesters[0], 12, 0)], R1)]);
+    assert_eq!(guard.apply(&one_more), GuardReply::Rejected(rejection));
+}
+
+#[test]
+fn an_import_within_its_limit_fits_in_one_command_and_one_beyond_is_rejected_whole() {
     let mut guard = Guard::new();
     done(&mut guard, &GuardCommand::Bind(binding()));
-    let records: Vec<_> = blocks(MAX_LIVE_DUTIES).into_iter().map(|duty| (duty, R1)).collect();
-    let (last, _) = records[records.len() - 1];
-    done(&mut guard, &GuardCommand::Import { records });
-    done(&mut guard, &GuardCommand::Open { floor: slot(1) });
-    assert_eq!(claim(&mut guard, last, R1), GRANTED_AGAIN);
-    let rejection = CommandRejection::Full { live: MAX_LIVE_DUTIES, asked: 1, limit: MAX_LIVE_DUTIES };
-    let one_more = GuardCommand::Claim(vec![claim_of(&[block(BOB, 12, 0)], R1)]);
-    assert_eq!(guard.apply(&one_more), GuardReply::Rejected(rejection));
+    let records = |count| import(blocks(count).into_iter().map(|duty| (duty, R1)).collect(), 11);
+    let rejection = CommandRejection::ImportTooLarge { count: MAX_IMPORTED_DUTIES + 1, limit: MAX_IMPORTED_DUTIES };
+    assert_eq!(guard.apply(&records(MAX_IMPORTED_DUTIES + 1)), GuardReply::Rejected(rejection));
+    let full = records(MAX_IMPORTED_DUTIES);
+    let bytes = postcard::to_stdvec(&full).map(|bytes| bytes.len()).unwrap_or(usize::MAX);
+    assert!(bytes < 7 << 20, "{bytes} bytes in the log");
+    done(&mut guard, &full);
 }

@@ -36,7 +36,9 @@ impl Model {
                     self.attesters.push(ModelAttester { address: *address, floor: None, released: None, frozen: false });
                 }
             }),
-            GuardCommand::Import { records } => self.only_in(&[Phase::Bound]).and_then(|()| self.import(records)),
+            GuardCommand::Import { records, stop_line } => {
+                self.only_in(&[Phase::Bound]).and_then(|()| self.import(records, *stop_line))
+            }
             GuardCommand::Open { floor } => self.only_in(&[Phase::Bound, Phase::Imported]).map(|()| {
                 self.phase = Phase::Open;
                 self.floors.push(*floor);
@@ -147,11 +149,14 @@ impl Model {
         Verdict::Granted { newly_bound: true }
     }
 
-    fn import(&mut self, records: &[(Duty, SigningRoot)]) -> Result<(), CommandRejection> {
+    fn import(&mut self, records: &[(Duty, SigningRoot)], stop_line: Slot) -> Result<(), CommandRejection> {
         let mut taken: Vec<(Duty, SigningRoot)> = Vec::new();
         for (duty, root) in records {
             if self.attester(duty.attester).is_none() {
                 return Err(CommandRejection::Unbound { attester: duty.attester });
+            }
+            if stop_line < duty.slot {
+                return Err(CommandRejection::ImportBeyondStopLine { duty: *duty, stop_line });
             }
             match taken.iter().find(|(earlier, _)| earlier == duty) {
                 Some((_, first)) if first != root => {
@@ -162,6 +167,7 @@ impl Model {
             }
         }
         self.bound.extend(taken);
+        self.floors.push(stop_line);
         self.phase = Phase::Imported;
         Ok(())
     }

@@ -55,7 +55,12 @@ fn any_claim() -> impl Strategy<Value = Claim> {
 }
 
 fn any_import() -> impl Strategy<Value = GuardCommand> {
-    vec((any_duty(), any_root()), 0..4).prop_map(|records| GuardCommand::Import { records })
+    // Mostly with the stop line that its records need, sometimes below it.
+    let stop_line = prop_oneof![4 => Just(None), 1 => any_slot().prop_map(Some)];
+    (vec((any_duty(), any_root()), 0..4), any_slot(), stop_line).prop_map(|(records, least, wrong)| {
+        let highest = records.iter().map(|(duty, _)| duty.slot).fold(least, Slot::max);
+        GuardCommand::Import { records, stop_line: wrong.unwrap_or(highest) }
+    })
 }
 
 fn any_open() -> impl Strategy<Value = GuardCommand> {
@@ -111,7 +116,7 @@ proptest! {
         let mut ever: Vec<(Duty, SigningRoot)> = vec![];
         for command in &history {
             let reply = guard.apply(command);
-            if let (GuardCommand::Import { records }, GuardReply::Done) = (command, &reply) {
+            if let (GuardCommand::Import { records, .. }, GuardReply::Done) = (command, &reply) {
                 ever.extend(records);
             }
             ever.extend(granted(command, &reply));

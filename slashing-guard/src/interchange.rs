@@ -1,0 +1,158 @@
+//! The interchange file: what one cluster has signed, for the next holder of its keys.
+//!
+//! It carries the records above the watermark, and for each attester a *stop line*: nothing that the exporting cluster ever signs
+//! for it lies above that slot. The importing cluster binds nothing new at or below the highest stop line, so the line alone
+//! protects; the records are the second fence.
+//!
+//! The stop line is a promise only where the attester was released. Without a release the exporting cluster may sign on, and an
+//! import has to be told that it does not: see [`Doubt`].
+
+mod document;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy_primitives::Address;
+use ollin_protocol::units::{SigningRoot, Slot};
+
+use crate::{AttesterState, Binding, Duty, Evidence, Guard, GuardCommand, Phase};
+
+pub use document::{FORMAT, MAX_BYTES, VERSION};
+pub use error::{Doubt, ExportRefusal, ImportRefusal, InterchangeError};
+
+/// What a file holds. Made from a guard or read from a file; never by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interchange {
+    chain_id: u64,
+    rollup: Address,
+    attesters: BTreeMap<Address, Standing>,
+    duties: BTreeMap<Duty, SigningRoot>,
+}
+
+/// How an attester stood when it was exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Nothing that the exporting cluster signs for it lies above this slot.
+    pub stop_line: Slot,
+    /// Whether the exporting cluster gave it up: without that the stop line holds for the moment of the export only.
+    pub released: bool,
+    /// Proof that its key has signed elsewhere, if there is one.
+    pub frozen: Option<Evidence>,
+}
+
+impl Interchange {
+    /// What `guard` holds of its attesters, or of some of them.
+    ///
+    /// # Errors
+    /// [`ExportRefusal`] if the cluster is not open, or never signed for one of `only`.
+    pub fn of(guard: &Guard, only: Option<&BTreeSet<Address>>) -> Result<Self, ExportRefusal> {
+        let phase = guard.phase();
+        let binding = guard.binding().filter(|_| phase == Phase::Open).ok_or(ExportRefusal::NotOpen { phase })?;
+        let known: BTreeMap<_, _> = guard.attesters().collect();
+        if let Some(attester) = only.into_iter().flatten().find(|attester| !known.contains_key(attester)) {
+            return Err(ExportRefusal::Unbound { attester: *attester });
+        }
+        let wanted = |attester: &Address| only.is_none_or(|only| only.contains(attester));
+        let duties: BTreeMap<Duty, SigningRoot> =
+            guard.duties().filter(|(duty, _)| wanted(&duty.attester)).map(|(duty, root)| (*duty, *root)).collect();
+        let attesters = known
+            .into_iter()
+            .filter(|(attester, _)| wanted(attester))
+            .map(|(attester, state)| (*attester, standing(guard, attester, state, &duties)))
+            .collect();
+        Ok(Self { chain_id: binding.chain_id, rollup: binding.rollup, attesters, duties })
+    }
+
+    /// The command that takes this file over into a cluster of `binding`. The file must fit whole: see [`ImportRefusal`].
+    ///
+    /// # Errors
+    /// [`ImportRefusal`] for another chain or rollup, an attester that the cluster does not sign for, or a doubt that `accepted`
+    /// does not name.
+    pub fn command(&self, binding: &Binding, accepted: &BTreeSet<Doubt>) -> Result<GuardCommand, ImportRefusal> {
+        if (self.chain_id, self.rollup) != (binding.chain_id, binding.rollup) {
+            return Err(ImportRefusal::OtherRollup {
+                chain_id: self.chain_id,
+                rollup: self.rollup,
+                bound_chain_id: binding.chain_id,
+                bound_rollup: binding.rollup,
+            });
+        }
+        for (attester, standing) in &self.attesters {
+            if !binding.attesters.contains(attester) {
+                return Err(ImportRefusal::Unbound { attester: *attester });
+            }
+            if standing.frozen.is_some() && !accepted.contains(&Doubt::Frozen) {
+                return Err(ImportRefusal::Frozen { attester: *attester });
+            }
+            if !standing.released && !accepted.contains(&Doubt::Unreleased) {
+                return Err(ImportRefusal::Unreleased { attester: *attester });
+            }
+        }
+        let records = self.duties.iter().map(|(duty, root)| (*duty, *root)).collect();
+        Ok(GuardCommand::Import { records, stop_line: self.stop_line() })
+    }
+
+    /// The highest of all stop lines: the least floor of whoever imports the file.
+    pub fn stop_line(&self) -> Slot {
+        self.attesters.values().map(|standing| standing.stop_line).max().unwrap_or_default()
+    }
+
+    /// L1 chain id.
+    pub const fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// The rollup contract.
+    pub const fn rollup(&self) -> Address {
+        self.rollup
+    }
+
+    /// The attesters, each with its standing.
+    pub const fn attesters(&self) -> &BTreeMap<Address, Standing> {
+        &self.attesters
+    }
+
+    /// The duties and the roots that were signed, or may have been signed, for them.
+    pub const fn duties(&self) -> &BTreeMap<Duty, SigningRoot> {
+        &self.duties
+    }
+
+    /// What no export writes.
+    fn check(&self) -> Result<(), InterchangeError> {
+        if self.attesters.is_empty() {
+            return Err(InterchangeError::NoAttesters);
+        }
+        for duty in self.duties.keys() {
+            let Some(standing) = self.attesters.get(&duty.attester) else {
+                return Err(InterchangeError::UnlistedAttester { duty: *duty });
+            };
+            if duty.slot > standing.stop_line {
+                return Err(InterchangeError::BeyondStopLine { duty: *duty, stop_line: standing.stop_line });
+            }
+        }
+        let misplaced = |(attester, standing): (&Address, &Standing)| {
+            let evidence = standing.frozen?;
+            (evidence.duty.attester != *attester || evidence.duty.slot > standing.stop_line).then_some(evidence.duty)
+        };
+        match self.attesters.iter().find_map(misplaced) {
+            None => Ok(()),
+            Some(duty) => Err(InterchangeError::MisplacedEvidence { duty }),
+        }
+    }
+}
+
+/// A released attester is granted nothing after its last slot, ever; one that was not, nothing yet above what is bound and the
+/// floor. What its key has signed elsewhere counts too.
+fn standing(guard: &Guard, attester: &Address, state: &AttesterState, duties: &BTreeMap<Duty, SigningRoot>) -> Standing {
+    let own = match state.released {
+        Some(last_slot) => Some(last_slot),
+        None => {
+            let highest = duties.keys().filter(|duty| duty.attester == *attester).map(|duty| duty.slot).max();
+            guard.floor().max(state.floor).max(highest)
+        }
+    };
+    let evidence = state.frozen.map(|evidence| evidence.duty.slot);
+    Standing { stop_line: own.max(evidence).unwrap_or_default(), released: state.released.is_some(), frozen: state.frozen }
+}
