@@ -16,6 +16,7 @@
 //! (`ollin-publisher`). This is the only crate that knows openraft; no type of it is public, stored or sent.
 
 pub mod attempt;
+pub mod audit;
 pub mod certificates;
 mod chain;
 mod cluster_file;

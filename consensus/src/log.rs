@@ -10,11 +10,14 @@ mod propose;
 mod tests;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ollin_guard::{Bound, Duty, GuardCommand};
+use alloy_primitives::Address;
+use ollin_guard::interchange::{ExportRefusal, Interchange};
+use ollin_guard::{AttesterState, Bound, Duty, GuardCommand};
 use ollin_protocol::payload::DutyPayload;
 use ollin_protocol::units::{ReplicaId, SigningRoot, Slot};
 use openraft::async_runtime::WatchReceiver;
@@ -23,6 +26,7 @@ use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{AuditHead, AuditPage};
 use crate::cluster_file::ClusterFile;
 use crate::command::Command;
 use crate::config::ConsensusConfig;
@@ -92,6 +96,52 @@ impl SigningLog {
         state.guard().bound_in_slot(slot).map(|(duty, bound)| (*duty, BoundDuty::from(&bound))).collect()
     }
 
+    /// Adds an attester, for whom nothing is bound at or below `floor`.
+    ///
+    /// # Errors
+    /// [`CommandError`]; the guard rejects one that is bound, or was ever released.
+    pub async fn add_attester(&self, attester: Address, floor: Slot, deadline: Instant) -> Result<(), CommandError> {
+        self.command(Command::Guard(GuardCommand::AddAttester { attester, floor }), deadline).await
+    }
+
+    /// Gives an attester up after `last_slot`, irrevocably: whoever takes the key over signs above it.
+    ///
+    /// # Errors
+    /// [`CommandError`]; the guard rejects a last slot below a bound one, and any other than that of an earlier release.
+    pub async fn release_attester(&self, attester: Address, last_slot: Slot, deadline: Instant) -> Result<(), CommandError> {
+        self.command(Command::Guard(GuardCommand::ReleaseAttester { attester, last_slot }), deadline).await
+    }
+
+    /// What this replica holds of its attesters, or of some, for the next holder of their keys.
+    ///
+    /// # Errors
+    /// [`ExportRefusal`].
+    pub fn export(&self, only: Option<&BTreeSet<Address>>) -> Result<Interchange, ExportRefusal> {
+        Interchange::of(self.inner.state.read().guard(), only)
+    }
+
+    /// Every attester ever bound, with its standing.
+    pub fn attesters(&self) -> Vec<(Address, AttesterState)> {
+        let state = self.inner.state.read();
+        state.guard().attesters().map(|(address, standing)| (*address, *standing)).collect()
+    }
+
+    /// Every bound duty with its root, as far as this replica has applied the log.
+    pub fn duties(&self) -> Vec<(Duty, SigningRoot)> {
+        let state = self.inner.state.read();
+        state.guard().duties().map(|(duty, root)| (*duty, *root)).collect()
+    }
+
+    /// The audit's head, as far as this replica has applied the log.
+    pub fn audit_head(&self) -> AuditHead {
+        self.inner.state.read().audit().head()
+    }
+
+    /// The audit's records from `number` on, as far as the state keeps them.
+    pub fn audit_page(&self, number: u64) -> AuditPage {
+        self.inner.state.read().audit().page(number)
+    }
+
     /// Forgets records at or below `slot`, and refuses every claim there; applied as far as the guard's rules allow.
     ///
     /// # Errors
@@ -136,7 +186,7 @@ impl SigningLog {
         let inner = &self.inner;
         let metrics = inner.raft.metrics().borrow_watched().clone();
         let state = inner.state.read();
-        let voters: std::collections::BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
+        let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
         let member = |(id, member): (u64, crate::raft::Member)| {
             let matched = metrics.replication.as_ref().and_then(|replication| replication.get(&id));
             let lag = matched.map(|matched| {

@@ -4,6 +4,7 @@ use ollin_guard::{Guard, SnapshotError};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{AttemptContent, AttemptLedger};
+use crate::audit::AuditTrail;
 use crate::chain::{Chain, Position};
 use crate::command::{Command, CommandBytesError, Envelope, Origin, Reply};
 use crate::entry::{Body, Entry, StoredMembership};
@@ -16,6 +17,7 @@ pub struct State {
     membership: StoredMembership,
     guard: Guard,
     attempts: AttemptLedger,
+    audit: AuditTrail,
 }
 
 /// The answer to an applied command.
@@ -64,6 +66,9 @@ pub enum StateBytesError {
     /// The guard refused its part.
     #[error("the guard's state was refused")]
     Guard(#[from] SnapshotError),
+    /// The audit's records do not lead to its head.
+    #[error("the audit is no chain")]
+    Audit,
     /// No sequence of commands leads to these attempts.
     #[error("the attempts break a rule of the ledger")]
     Attempts,
@@ -76,6 +81,7 @@ struct Record {
     membership: StoredMembership,
     guard: Vec<u8>,
     attempts: AttemptLedger,
+    audit: AuditTrail,
 }
 
 impl State {
@@ -106,16 +112,16 @@ impl State {
                 let decoded = Envelope::decode(bytes);
                 let Envelope { origin, command } =
                     decoded.map_err(|source| ApplyError::Command { index: entry.index, source })?;
-                Some(Applied { origin, reply: self.execute(&command) })
+                Some(Applied { origin, reply: self.execute(&command, entry.index) })
             }
         };
         self.applied = Some(position);
         Ok(answer)
     }
 
-    fn execute(&mut self, command: &Command) -> Reply {
+    fn execute(&mut self, command: &Command, index: u64) -> Reply {
         match command {
-            Command::Guard(command) => Reply::Guard(self.guard.apply(command)),
+            Command::Guard(command) => Reply::Guard(self.audit.apply(&mut self.guard, command, index)),
             Command::Attempt(request) => {
                 let bundle_root = match &request.content {
                     AttemptContent::Bundle { duty } => self.guard.bound(duty).map(|bound| bound.root),
@@ -137,6 +143,11 @@ impl State {
         &self.attempts
     }
 
+    /// The audit of what the guard took in.
+    pub fn audit(&self) -> &AuditTrail {
+        &self.audit
+    }
+
     pub(crate) fn applied(&self) -> Option<Position> {
         self.applied
     }
@@ -152,6 +163,7 @@ impl State {
             membership: self.membership.clone(),
             guard: self.guard.encode(),
             attempts: self.attempts.clone(),
+            audit: self.audit.clone(),
         })
     }
 
@@ -164,8 +176,11 @@ impl State {
         if !record.attempts.is_consistent() {
             return Err(StateBytesError::Attempts);
         }
+        if !record.audit.is_consistent() {
+            return Err(StateBytesError::Audit);
+        }
         let guard = Guard::decode(&record.guard)?;
-        Ok(Self { applied: record.applied, membership: record.membership, guard, attempts: record.attempts })
+        Ok(Self { applied: record.applied, membership: record.membership, guard, attempts: record.attempts, audit: record.audit })
     }
 }
 
@@ -228,6 +243,37 @@ mod tests {
                 Reply::Attempt(Ok(0)),
             ]
         );
+    }
+
+    /// 20 slots of a cluster with 500 attesters, as the guard's own test has them, here with the audit beside them.
+    #[test]
+    fn a_snapshot_of_ten_thousand_live_duties_stays_under_five_mebibytes() {
+        let attesters: Vec<Address> = (1_u64..=500).map(|number| Address::left_padding_from(&number.to_be_bytes())).collect();
+        let binding = Binding { chain_id: 1, rollup: Address::ZERO, attesters: attesters.iter().copied().collect() };
+        let mut commands = vec![GuardCommand::Bind(binding), GuardCommand::Open { floor: Slot::new(1_000_000) }];
+        for slot in (1_000_001..=1_000_020).map(Slot::new) {
+            let claim = |kind, attesters: &[Address], byte, bytes| Claim {
+                duties: attesters.iter().map(|attester| Duty { slot, kind, attester: *attester }).collect(),
+                root: SigningRoot::new(B256::repeat_byte(byte)),
+                payload: vec![byte; bytes],
+            };
+            let block = |index| DutyKind::BlockProposal { index: ollin_protocol::units::BlockIndex::new(index) };
+            let blocks = (0..3).map(|index| claim(block(index), &attesters[..1], 2, 8_700));
+            let rest = [
+                claim(DutyKind::Attestation, &attesters, 1, 450),
+                claim(DutyKind::CheckpointProposal, &attesters[..1], 3, 9_100),
+                claim(DutyKind::AttestationsAndSigners, &attesters[..1], 4, 5_000),
+            ];
+            commands.push(GuardCommand::Claim(blocks.chain(rest).collect()));
+        }
+        let mut state = State::default();
+        for (index, command) in (0..).zip(commands) {
+            state.apply(&entry(index, Command::Guard(command)), None).unwrap();
+        }
+        let bytes = state.encode();
+        assert_eq!((state.guard().live_duties(), state.audit().head().count), (10_100, 122));
+        assert!(bytes.len() < 5 << 20, "{} bytes", bytes.len());
+        assert_eq!(State::decode(&bytes).unwrap(), state);
     }
 
     #[test]

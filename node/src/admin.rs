@@ -89,6 +89,7 @@ fn code(error: &CreateError) -> &'static str {
         CreateError::Exists { .. } => "exists",
         CreateError::Unreachable { .. } => UNREACHABLE,
         CreateError::NotElected { .. } => "not_elected",
+        CreateError::Import(_) => "import",
         CreateError::Command(_) => "unknown",
         CreateError::Raft { .. } => "raft",
     }

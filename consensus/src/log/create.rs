@@ -1,8 +1,10 @@
 //! Creating a cluster: explicit, once, with all replicas there (safety rule R9).
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use ollin_guard::interchange::{Doubt, Interchange};
 use ollin_guard::{Binding, GuardCommand, Phase};
 use ollin_protocol::units::{ReplicaId, Slot};
 
@@ -27,8 +29,35 @@ impl SigningLog {
     /// # Errors
     /// [`CreateError`].
     pub async fn create_cluster(&self, binding: Binding, floor: Slot) -> Result<(), CreateError> {
+        let deadline = Instant::now() + DEADLINE;
+        self.bind(binding, deadline).await?;
+        self.command(Command::Guard(GuardCommand::Open { floor }), deadline).await?;
+        tracing::info!(%floor, "cluster created");
+        Ok(())
+    }
+
+    /// Makes the replicas of `cluster.json` the members, binds chain, rollup and attesters, and takes over what an earlier cluster
+    /// has signed. The log stays sealed: [`SigningLog::create_cluster`] opens it, above the file's stop line at least.
+    ///
+    /// # Errors
+    /// [`CreateError`]; [`CreateError::Import`] before anything is written.
+    pub async fn import_duties(
+        &self,
+        binding: Binding,
+        interchange: &Interchange,
+        accepted: &BTreeSet<Doubt>,
+    ) -> Result<(), CreateError> {
+        let import = interchange.command(&binding, accepted)?;
+        let deadline = Instant::now() + DEADLINE;
+        self.bind(binding, deadline).await?;
+        self.command(Command::Guard(import), deadline).await?;
+        tracing::info!(duties = interchange.duties().len(), stop_line = %interchange.stop_line(), "duties imported");
+        Ok(())
+    }
+
+    /// Walks the way in as far as the binding.
+    async fn bind(&self, binding: Binding, deadline: Instant) -> Result<(), CreateError> {
         let started = Instant::now();
-        let deadline = started + DEADLINE;
         let own = self.inner.config.replica;
         if self.inner.state.read().guard().phase() == Phase::Open {
             return Err(CreateError::Exists { replica: own });
@@ -47,16 +76,13 @@ impl SigningLog {
             (state.guard().phase(), state.guard().binding())
         };
         match phase {
-            Phase::Open => return Err(CreateError::Exists { replica: own }),
-            Phase::Bound | Phase::Imported if bound.as_ref() == Some(&binding) => {}
+            Phase::Open => Err(CreateError::Exists { replica: own }),
+            Phase::Bound | Phase::Imported if bound.as_ref() == Some(&binding) => Ok(()),
             // The guard refuses a second binding; its answer says so.
             Phase::Unbound | Phase::Bound | Phase::Imported => {
-                self.command(Command::Guard(GuardCommand::Bind(binding)), deadline).await?;
+                Ok(self.command(Command::Guard(GuardCommand::Bind(binding)), deadline).await?)
             }
         }
-        self.command(Command::Guard(GuardCommand::Open { floor }), deadline).await?;
-        tracing::info!(%floor, "cluster created");
-        Ok(())
     }
 
     /// Every other replica must answer, and none may hold a log: a cluster is created once.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ollin_guard::interchange::ImportRefusal;
 use ollin_guard::{CommandRejection, Duty, DutyKind};
 use ollin_protocol::payload::PayloadError;
 use ollin_protocol::units::{ReplicaId, Slot};
@@ -245,6 +246,9 @@ pub enum CreateError {
         /// Who leads, as far as this replica knows.
         leader: Option<ReplicaId>,
     },
+    /// The file with an earlier cluster's duties was refused; nothing was written.
+    #[error(transparent)]
+    Import(#[from] ImportRefusal),
     /// The first commands failed.
     #[error(transparent)]
     Command(#[from] CommandError),
