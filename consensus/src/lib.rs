@@ -30,7 +30,10 @@ mod halt;
 mod log;
 mod raft;
 mod role;
+mod runtime;
 mod sealed;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 pub mod state;
 mod store;
 mod transport;
@@ -45,11 +48,11 @@ pub use directory::DirectoryError;
 pub use entry::EntryError;
 pub use grant::{AttemptGrant, Grant};
 pub use log::{
-    AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, OpenError, SigningLog,
+    AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, OpenError, Parts, SigningLog,
 };
 pub use ollin_guard::{Binding, Duty, DutyKind, Phase, Refusal};
 pub use role::{LogIndex, Role, Term};
 pub use sealed::SealError;
-pub use store::StoreError;
-pub use transport::TlsError;
+pub use store::{Batch, Change, Disk, DiskError, Fatal, Record, StoreError, Table};
+pub use transport::{Fingerprint, Freight, Lane, Parcel, Server, Serving, TlsError, Wire, WireError};
 pub use view::{ClusterView, MemberView};

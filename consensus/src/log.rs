@@ -23,7 +23,6 @@ use ollin_protocol::units::{ReplicaId, SigningRoot, Slot};
 use openraft::async_runtime::WatchReceiver;
 use parking_lot::Mutex;
 use tokio::sync::watch as channel;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditHead, AuditPage};
@@ -32,12 +31,14 @@ use crate::command::Command;
 use crate::config::ConsensusConfig;
 use crate::raft::Raft;
 use crate::role::{LogIndex, Role, Term};
+use crate::runtime::{self, JoinHandle};
 use crate::store::{Progress, SharedState, StateMachine};
 use crate::transport::{Client, Shared};
 use crate::view::{ClusterView, MemberView};
 
 pub use claim::ClaimRequest;
 pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, OpenError};
+pub use open::Parts;
 
 /// How long leadership may take to go over when a leader shuts down.
 const HAND_OVER: Duration = Duration::from_secs(1);
@@ -247,10 +248,10 @@ impl SigningLog {
             return;
         };
         if self.transfer_leadership(ReplicaId::new(successor)).await.is_ok() {
-            let deadline = tokio::time::Instant::now() + HAND_OVER;
+            let deadline = runtime::now() + HAND_OVER;
             let mut metrics = self.inner.raft.metrics();
             while metrics.borrow_watched().current_leader == Some(own) {
-                if tokio::time::timeout_at(deadline, metrics.changed()).await.is_err() {
+                if runtime::timeout_at(deadline, metrics.changed()).await.is_err() {
                     tracing::warn!(successor, "leadership did not go over in time");
                     return;
                 }
@@ -272,7 +273,7 @@ impl SigningLog {
         }
         let mut closed = inner.closed.clone();
         // `changed` fails when the store is closed; nothing is ever sent.
-        if tokio::time::timeout(CLOSE, closed.changed()).await.is_err() {
+        if runtime::timeout(CLOSE, closed.changed()).await.is_err() {
             tracing::warn!("the store is still in use after the signing log has stopped");
         }
     }

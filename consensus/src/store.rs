@@ -5,16 +5,21 @@
 //! checksum, and the chain through the log is verified at every open.
 
 mod database;
+mod disk;
 mod error;
 mod log_store;
 mod machine;
 mod options;
+mod rocks;
 mod sync;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use database::{Database, Identity};
+pub use disk::{Batch, Change, Disk, DiskError, Record, Table};
 pub use error::StoreError;
 pub(crate) use log_store::LogStore;
 pub(crate) use machine::{Progress, SharedState, StateMachine};
+pub(crate) use rocks::RocksDisk;
+pub use sync::Fatal;
 pub(crate) use sync::{SyncQueue, abort_process};

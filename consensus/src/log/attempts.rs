@@ -12,6 +12,7 @@ use super::propose::elapsed_ms;
 use crate::attempt::{AttemptContent, AttemptRequest, Outcome, PublisherState, RecordedAttempt};
 use crate::command::{Command, Reply};
 use crate::grant::AttemptGrant;
+use crate::runtime;
 use crate::state::State;
 
 impl SigningLog {
@@ -20,7 +21,7 @@ impl SigningLog {
     /// # Errors
     /// [`AttemptError`]. After [`AttemptError::Unknown`] it may still be recorded: send nothing, ask for the same again.
     pub async fn record_attempt(&self, request: AttemptRequest, deadline: Instant) -> Result<AttemptGrant, AttemptError> {
-        let started = Instant::now();
+        let started = runtime::now();
         let unknown = || AttemptError::Unknown { waited_ms: elapsed_ms(started) };
         let number = match self.propose(Command::Attempt(request), deadline).await? {
             Reply::Attempt(answer) => answer?,

@@ -13,6 +13,7 @@ use super::error::{ClaimError, InvalidClaim};
 use super::propose::elapsed_ms;
 use crate::command::{Command, Reply};
 use crate::grant::Grant;
+use crate::runtime;
 
 /// One payload and the duties that it is claimed for: one for a proposer's message, any number for an attestation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl SigningLog {
     /// # Errors
     /// [`ClaimError`]. After [`ClaimError::Unknown`] the claim may still commit: sign nothing, and claim the same payloads again.
     pub async fn claim(&self, requests: Vec<ClaimRequest>, deadline: Instant) -> Result<Vec<Result<Grant, Refusal>>, ClaimError> {
-        let started = Instant::now();
+        let started = runtime::now();
         if requests.is_empty() {
             return Err(InvalidClaim::Empty.into());
         }
@@ -57,7 +58,7 @@ impl SigningLog {
             Reply::Guard(GuardReply::Done) | Reply::Attempt(_) | Reply::Outcome(_) => Vec::new(),
         };
         let answers = self.grants(&asked, verdicts).ok_or(ClaimError::Unknown { waited_ms: elapsed_ms(started) })?;
-        metrics::histogram!("ollin_claim_seconds").record(started.elapsed());
+        metrics::histogram!("ollin_claim_seconds").record(runtime::elapsed(started));
         Ok(answers)
     }
 

@@ -13,6 +13,7 @@ use super::propose::elapsed_ms;
 use super::{CreateError, SigningLog};
 use crate::command::Command;
 use crate::role::Role;
+use crate::runtime;
 use crate::transport::{Lane, Request};
 
 /// How long creation may take.
@@ -29,7 +30,7 @@ impl SigningLog {
     /// # Errors
     /// [`CreateError`].
     pub async fn create_cluster(&self, binding: Binding, floor: Slot) -> Result<(), CreateError> {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = runtime::now() + DEADLINE;
         self.bind(binding, deadline).await?;
         self.command(Command::Guard(GuardCommand::Open { floor }), deadline).await?;
         tracing::info!(%floor, "cluster created");
@@ -48,7 +49,7 @@ impl SigningLog {
         accepted: &BTreeSet<Doubt>,
     ) -> Result<(), CreateError> {
         let import = interchange.command(&binding, accepted)?;
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = runtime::now() + DEADLINE;
         self.bind(binding, deadline).await?;
         self.command(Command::Guard(import), deadline).await?;
         tracing::info!(duties = interchange.duties().len(), stop_line = %interchange.stop_line(), "duties imported");
@@ -57,7 +58,7 @@ impl SigningLog {
 
     /// Walks the way in as far as the binding.
     async fn bind(&self, binding: Binding, deadline: Instant) -> Result<(), CreateError> {
-        let started = Instant::now();
+        let started = runtime::now();
         let own = self.inner.config.replica;
         if self.inner.state.read().guard().phase() == Phase::Open {
             return Err(CreateError::Exists { replica: own });
@@ -115,7 +116,7 @@ impl SigningLog {
                 return Err(CommandError::Halted { reason }.into());
             }
             let leader = self.view().leader;
-            if Instant::now() >= deadline {
+            if runtime::now() >= deadline {
                 return Err(CreateError::NotElected { waited_ms: elapsed_ms(started), leader });
             }
             match leader {
@@ -129,7 +130,7 @@ impl SigningLog {
                 None => self.inner.raft.trigger().elect(true).await.map_err(|error| stopped(error.to_string()))?,
             }
             // Either it changes, or it is looked at again.
-            drop(tokio::time::timeout(POLL, role.changed()).await);
+            drop(runtime::timeout(POLL, role.changed()).await);
         }
     }
 }

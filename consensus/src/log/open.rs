@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures::future::join_all;
 use openraft::{Config, SnapshotPolicy};
 use parking_lot::{Mutex, RwLock};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -20,18 +19,34 @@ use crate::directory::DirectoryLock;
 use crate::halt::Halt;
 use crate::raft::Member;
 use crate::role::{Role, Term};
+use crate::runtime;
 use crate::state::State;
-use crate::store::{Database, Identity, LogStore, Progress, SharedState, StateMachine, SyncQueue, abort_process};
-use crate::transport::{CallError, Client, Network, Refused, Self_, Server, Shared, TlsIdentity, greet};
+use crate::store::{
+    Database, Disk, Fatal, Identity, LogStore, Progress, RocksDisk, SharedState, StateMachine, SyncQueue, abort_process,
+};
+use crate::transport::{
+    CallError, Client, Fingerprint, Network, Refused, Self_, Server, Shared, TlsIdentity, TlsWire, Wire, greet,
+};
 
 /// How long another process under our id has to answer.
 const GREETING: Duration = Duration::from_millis(500);
 /// How long a snapshot may take from one replica's memory to another's disk.
 const SNAPSHOT_TIMEOUT_MS: u64 = 30_000;
 
+/// What a replica stands on. [`SigningLog::open`] makes it of directories and an address; a simulation, of a seed.
+pub struct Parts {
+    /// Who the replicas are.
+    pub cluster: ClusterFile,
+    /// Where the store lives.
+    pub disk: Box<dyn Disk>,
+    /// How frames travel.
+    pub wire: Arc<dyn Wire>,
+    /// What ends the process when the disk refuses to be synced.
+    pub fatal: Fatal,
+}
+
 impl SigningLog {
-    /// Opens the replica: takes its directory, verifies its store, makes sure that no other process acts under its id, and starts
-    /// Raft and the listener. A replica without a cluster waits to be created or joined.
+    /// Opens the replica in its data directory, with its certificates, on its address: see [`SigningLog::open_with`].
     ///
     /// # Errors
     /// [`OpenError`]; nothing is running then.
@@ -40,34 +55,51 @@ impl SigningLog {
         if !faults.is_empty() {
             return Err(OpenError::Config { faults });
         }
-        let raft_config = raft_config(&config)?;
         let cluster = ClusterFile::load(&config.cluster_directory.join("cluster.json"))?;
         let tls = TlsIdentity::load(&config.cluster_directory)?;
-        let me = Self_ { cluster: cluster.cluster_id_bytes()?, replica: config.replica.get(), boot: rand::random() };
-        let members = cluster.members()?;
-        check_certificate(&config, &members, &tls)?;
-
+        let wire = Arc::new(TlsWire::new(config.listen, tls)?);
+        check_certificate(&config, &cluster.members()?, wire.fingerprint())?;
         let lock = DirectoryLock::take(&config.data_directory)?;
+        let disk = Box::new(RocksDisk::open(&config.data_directory, lock)?);
+        Self::open_with(config, Parts { cluster, disk, wire, fatal: abort_process }).await
+    }
+
+    /// Opens the replica on what it is given: verifies its store, makes sure that no other process acts under its id, and starts
+    /// Raft and the listener. A replica without a cluster waits to be created or joined.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is running then.
+    pub async fn open_with(config: ConsensusConfig, parts: Parts) -> Result<Self, OpenError> {
+        let faults = config.validate();
+        if !faults.is_empty() {
+            return Err(OpenError::Config { faults });
+        }
+        let raft_config = raft_config(&config)?;
+        let Parts { cluster, disk, wire, fatal } = parts;
+        let me = Self_ { cluster: cluster.cluster_id_bytes()?, replica: config.replica.get(), boot: runtime::random() };
+        let members = cluster.members()?;
+        check_certificate(&config, &members, wire.fingerprint())?;
+
         let identity = Identity { cluster: me.cluster, replica: me.replica };
-        let (database, index) = Database::open(&config.data_directory, lock, identity)?;
+        let (database, index) = Database::open(disk, identity)?;
         let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
         let closed = database.closed();
         let halt = Halt::new();
         let shared = Shared::new(me, members, Arc::clone(&chain), halt.clone());
-        let client = Client::new(shared.clone(), tls);
+        let client = Client::new(shared.clone(), Arc::clone(&wire));
 
         refuse_second_process(&config, &client, &shared).await?;
-        let listen = |source| OpenError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-
         let state: SharedState = Arc::new(RwLock::new(State::default()));
+        let server = Server::new(shared.clone(), client.clone(), Arc::clone(&state));
+        let stop = CancellationToken::new();
+        let listen = |source| OpenError::Listen { address: config.listen, source };
+        let serving = wire.listen(server.clone(), stop.clone()).await.map_err(listen)?;
+
         let progress = Progress::new();
-        let sync = SyncQueue::start(Arc::clone(&database), abort_process);
+        let sync = SyncQueue::start(Arc::clone(&database), fatal);
         let sync = sync.map_err(|error| OpenError::Raft { reason: error.to_string() })?;
         let log_store = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), me.replica)?;
         let machine = StateMachine::new(database, chain, Arc::clone(&state), sync, progress.clone(), halt);
-        let tls = TlsIdentity::load(&config.cluster_directory)?;
-        let server = Server::new(shared.clone(), client.clone(), &tls, Arc::clone(&state))?;
         let network = Network::new(client.clone(), shared.clone());
         let raft = openraft::Raft::new(me.replica, Arc::new(raft_config), network, log_store, machine).await;
         let raft = raft.map_err(|error| OpenError::Raft { reason: error.to_string() })?;
@@ -75,7 +107,6 @@ impl SigningLog {
 
         let (role, role_seen) = watch::channel(Role::default());
         let (term, term_seen) = watch::channel(Term::default());
-        let stop = CancellationToken::new();
         let role_loop = RoleLoop {
             raft: raft.clone(),
             state: Arc::clone(&state),
@@ -87,9 +118,9 @@ impl SigningLog {
             stop: stop.clone(),
         };
         let tasks = vec![
-            tokio::spawn(server.run(listener, stop.clone())),
-            tokio::spawn(role_loop.run()),
-            tokio::spawn(greet(client.clone(), shared.clone(), stop.clone())),
+            runtime::spawn(serving),
+            runtime::spawn(role_loop.run()),
+            runtime::spawn(greet(client.clone(), shared.clone(), stop.clone())),
         ];
         let inner = Inner {
             config,
@@ -137,10 +168,9 @@ fn raft_config(config: &ConsensusConfig) -> Result<Config, OpenError> {
     raft.validate().map_err(|error| OpenError::Raft { reason: error.to_string() })
 }
 
-fn check_certificate(config: &ConsensusConfig, members: &BTreeMap<u64, Member>, tls: &TlsIdentity) -> Result<(), OpenError> {
+fn check_certificate(config: &ConsensusConfig, members: &BTreeMap<u64, Member>, found: Fingerprint) -> Result<(), OpenError> {
     let replica = config.replica;
     let member = members.get(&replica.get()).ok_or(OpenError::NotInCluster { replica })?;
-    let found = tls.fingerprint();
     if member.fingerprint != found {
         let (found, expected) = (hex::encode(found), hex::encode(member.fingerprint));
         return Err(OpenError::OtherCertificate { replica, found, expected });

@@ -15,6 +15,7 @@ use super::error::{AttemptError, ClaimError, CommandError, InvalidClaim};
 use crate::command::{Command, Envelope, Origin, Reply};
 use crate::raft::{CommandBytes, Raft};
 use crate::role::{Role, Term};
+use crate::runtime;
 
 /// Bytes of one encoded command: the guard's limit on payloads, with room for duties.
 const MAX_COMMAND_BYTES: usize = 8 << 20;
@@ -42,7 +43,7 @@ enum Tried {
 impl SigningLog {
     /// Proposes under the term in which this replica acts, and returns the answer once this process has applied the entry.
     pub(super) async fn propose(&self, command: Command, deadline: Instant) -> Result<Reply, ProposeError> {
-        let started = Instant::now();
+        let started = runtime::now();
         let me = self.inner.shared.me;
         let sequence = self.inner.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { replica: me.replica, boot: me.boot, sequence };
@@ -57,8 +58,8 @@ impl SigningLog {
                 Tried::Lost => {
                     return Err(ProposeError::Unknown { waited_ms: elapsed_ms(started) });
                 }
-                Tried::NotTaken if Instant::now() + RETRY >= deadline => return Err(self.not_leader()),
-                Tried::NotTaken => tokio::time::sleep(RETRY).await,
+                Tried::NotTaken if runtime::now() + RETRY >= deadline => return Err(self.not_leader()),
+                Tried::NotTaken => runtime::sleep(RETRY).await,
             }
         }
     }
@@ -75,7 +76,7 @@ impl SigningLog {
                 Role::Active { term } => return Ok(term),
                 Role::Standby => return Err(self.not_leader()),
                 Role::CatchingUp { .. } => {
-                    let changed = tokio::time::timeout_at(deadline.into(), role.changed()).await;
+                    let changed = runtime::timeout_at(deadline, role.changed()).await;
                     if !matches!(changed, Ok(Ok(()))) {
                         return Err(self.not_leader());
                     }
@@ -100,8 +101,9 @@ impl SigningLog {
         // openraft may leave a waiter hanging: when a snapshot takes the entry's place, or when leadership is lost. So every other
         // way out is taken here, and each of them means that nothing is known.
         let answer = tokio::select! {
+            biased;
             answer = answer => answer,
-            () = tokio::time::sleep_until(deadline.into()) => return Ok(Tried::Lost),
+            () = runtime::sleep_until(deadline) => return Ok(Tried::Lost),
             _ = installed.changed() => return Ok(Tried::Lost),
             _ = current.wait_for(|current| *current != term) => return Ok(Tried::Lost),
             _ = halted.wait_for(Option::is_some) => return Ok(Tried::Lost),
@@ -118,7 +120,7 @@ impl SigningLog {
                 // state has come that far.
                 let mut applied = inner.progress.applied.subscribe();
                 let reached = applied.wait_for(|index| *index >= response.log_id.index);
-                let applied = matches!(tokio::time::timeout_at(deadline.into(), reached).await, Ok(Ok(_)));
+                let applied = matches!(runtime::timeout_at(deadline, reached).await, Ok(Ok(_)));
                 match response.data.0 {
                     Some(answer) if applied && answer.origin == origin => Ok(Tried::Applied(answer.reply.clone())),
                     Some(_) | None => Ok(Tried::Lost),
@@ -128,7 +130,7 @@ impl SigningLog {
     }
 
     pub(super) async fn command(&self, command: Command, deadline: Instant) -> Result<(), CommandError> {
-        let started = Instant::now();
+        let started = runtime::now();
         match self.propose(command, deadline).await? {
             Reply::Guard(GuardReply::Done) | Reply::Outcome(Ok(())) => Ok(()),
             Reply::Guard(GuardReply::Rejected(rejection)) => Err(rejection.into()),
@@ -145,7 +147,7 @@ impl SigningLog {
 }
 
 pub(super) fn elapsed_ms(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(runtime::elapsed(started).as_millis()).unwrap_or(u64::MAX)
 }
 
 impl From<ProposeError> for ClaimError {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::entry::MembershipRecord;
 use crate::raft::Raft;
 use crate::role::{Action, Event, LogIndex, Role, Term};
+use crate::runtime;
 use crate::store::{Progress, SharedState, StateMachine};
 use crate::transport::Shared;
 
@@ -43,11 +44,12 @@ impl RoleLoop {
                 return;
             }
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => break,
                 changed = metrics.changed() => if changed.is_err() { break },
                 _ = applied.changed() => {}
                 _ = halted.changed() => {}
-                () = tokio::time::sleep(tick) => {}
+                () = runtime::sleep(tick) => {}
             }
         }
         self.step(Event::Deposed);

@@ -1,16 +1,14 @@
 //! The database itself: opening with verification, reading and writing of values.
 
-use std::path::{Path, PathBuf};
-
-use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch};
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::disk::{Batch, Disk, DiskError, Table};
 use super::error::StoreError;
-use super::options;
 use crate::chain::{Base, Chain, ChainIndex, Position};
-use crate::directory::DirectoryLock;
 use crate::entry::{Entry, StoredEntry};
 use crate::sealed;
 
@@ -20,11 +18,9 @@ pub(super) const BASE: &str = "base";
 const IDENTITY: &str = "identity";
 const SNAPSHOT: &str = "snapshot";
 
-/// The one database of a replica. Dropping the last handle closes it and then releases the directory.
+/// The one database of a replica. Dropping the last handle closes its disk.
 pub(crate) struct Database {
-    db: DB,
-    path: PathBuf,
-    _lock: DirectoryLock,
+    disk: Box<dyn Disk>,
     /// Dropped last: whoever waits for the end of the database sees it closed.
     _closed: watch::Sender<()>,
 }
@@ -38,12 +34,8 @@ pub(crate) struct Identity {
 
 impl Database {
     /// Opens the store, or makes a new one, and verifies every entry of the log and the chain through them.
-    pub(crate) fn open(directory: &Path, lock: DirectoryLock, identity: Identity) -> Result<(Self, ChainIndex), StoreError> {
-        let path = directory.join("raft");
-        let failed = |source| StoreError::Database { action: "open", path: path.clone(), source };
-        let options = options::database().map_err(failed)?;
-        let db = DB::open_cf_descriptors(&options, &path, options::families()).map_err(failed)?;
-        let database = Self { db, path: path.clone(), _lock: lock, _closed: watch::Sender::new(()) };
+    pub(crate) fn open(disk: Box<dyn Disk>, identity: Identity) -> Result<(Self, ChainIndex), StoreError> {
+        let database = Self { disk, _closed: watch::Sender::new(()) };
         database.check_identity(identity)?;
         let index = database.verify()?;
         Ok((database, index))
@@ -64,7 +56,7 @@ impl Database {
                 cluster: hex::encode(identity.cluster),
             }),
             None => {
-                let mut batch = WriteBatch::default();
+                let mut batch = Batch::default();
                 self.put_value(&mut batch, IDENTITY, &identity);
                 self.write(batch)?;
                 self.flush()
@@ -91,65 +83,63 @@ impl Database {
 
     /// The entries from `first` on, each with its own chain verified. One consistent view, whatever is written meanwhile.
     pub(super) fn entries(&self, first: u64) -> impl Iterator<Item = Result<StoredEntry, StoreError>> {
-        let start = first.to_be_bytes();
-        let mode = IteratorMode::From(&start, Direction::Forward);
-        let mut read = ReadOptions::default();
-        read.set_verify_checksums(true);
-        self.db.iterator_cf_opt(self.family(options::LOG), read, mode).map(|item| {
-            let (key, record) = item.map_err(|source| self.failed("read", source))?;
+        self.disk.scan(Table::Log, &first.to_be_bytes()).map(|record| {
+            let (key, record) = record.map_err(|source| self.failed("read", source))?;
             let key = <[u8; 8]>::try_from(key.as_ref()).map_err(|_| StoreError::Key { bytes: key.len() })?;
             let index = u64::from_be_bytes(key);
             Entry::from_record(index, &record).map_err(|source| StoreError::Entry { index, source })
         })
     }
 
-    pub(super) fn put_entry(&self, batch: &mut WriteBatch, entry: &Entry, before: Chain, chain: Chain) {
-        batch.put_cf(self.family(options::LOG), entry.index.to_be_bytes(), entry.to_record(before, chain));
+    pub(super) fn put_entry(&self, batch: &mut Batch, entry: &Entry, before: Chain, chain: Chain) {
+        batch.put(Table::Log, entry.index.to_be_bytes(), entry.to_record(before, chain));
     }
 
-    pub(super) fn delete_entry(&self, batch: &mut WriteBatch, index: u64) {
-        batch.delete_cf(self.family(options::LOG), index.to_be_bytes());
+    pub(super) fn delete_entry(&self, batch: &mut Batch, index: u64) {
+        batch.delete(Table::Log, index.to_be_bytes());
     }
 
     pub(super) fn value<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, StoreError> {
-        let bytes = self.db.get_pinned_cf(self.family(options::META), name).map_err(|source| self.failed("read", source))?;
+        let bytes = self.disk.get(Table::Meta, name.as_bytes()).map_err(|source| self.failed("read", source))?;
         bytes.map(|bytes| sealed::open(&bytes).map_err(|source| StoreError::Value { name, source })).transpose()
     }
 
-    pub(super) fn put_value(&self, batch: &mut WriteBatch, name: &'static str, value: &impl Serialize) {
-        batch.put_cf(self.family(options::META), name, sealed::seal(value));
+    pub(super) fn put_value(&self, batch: &mut Batch, name: &'static str, value: &impl Serialize) {
+        batch.put(Table::Meta, name, sealed::seal(value));
     }
 
     /// The stored snapshot: an encoded [`crate::state::State`], which carries its own checksum, place and members.
-    pub(super) fn snapshot(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        self.db.get_cf(self.family(options::STATE), SNAPSHOT).map_err(|source| self.failed("read", source))
+    pub(super) fn snapshot(&self) -> Result<Option<Bytes>, StoreError> {
+        self.disk.get(Table::State, SNAPSHOT.as_bytes()).map_err(|source| self.failed("read", source))
     }
 
-    pub(super) fn put_snapshot(&self, batch: &mut WriteBatch, bytes: &[u8]) {
-        batch.put_cf(self.family(options::STATE), SNAPSHOT, bytes);
+    pub(super) fn put_snapshot(&self, batch: &mut Batch, bytes: &Bytes) {
+        batch.put(Table::State, SNAPSHOT, bytes.clone());
     }
 
     /// Writes a batch: readable at once, durable after the next [`Database::flush`].
-    pub(super) fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        self.db.write(batch).map_err(|source| self.failed("write to", source))
+    pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        self.disk.write(batch).map_err(|source| self.failed("write to", source))
     }
 
     /// Makes everything written so far durable.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush_wal(true).map_err(|source| self.failed("sync", source))
+        self.disk.sync().map_err(|source| self.failed("sync", source))
     }
 
-    fn family(&self, name: &'static str) -> &ColumnFamily {
-        self.db.cf_handle(name).expect("every family is created at open")
+    /// The same on a disk whose sync takes simulated time.
+    pub(super) fn flush_in_task(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
+        let sync = self.disk.sync_in_task()?;
+        Some(Box::pin(async move { sync.await.map_err(|source| self.failed("sync", source)) }))
     }
 
-    fn failed(&self, action: &'static str, source: rocksdb::Error) -> StoreError {
-        StoreError::Database { action, path: self.path.clone(), source }
+    fn failed(&self, action: &'static str, source: DiskError) -> StoreError {
+        StoreError::Disk { action, place: self.disk.place(), source }
     }
 
     /// For tests that damage the store.
     #[cfg(test)]
-    pub(super) fn raw(&self) -> (&DB, &ColumnFamily) {
-        (&self.db, self.family(options::LOG))
+    pub(super) fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
     }
 }

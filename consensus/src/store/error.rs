@@ -1,23 +1,22 @@
 //! Why a replica's store was not opened.
 
-use std::path::PathBuf;
-
+use super::disk::DiskError;
 use crate::entry::EntryError;
 use crate::sealed::SealError;
 
 /// Why a replica's store was not opened. Never worked around: a doubtful store does not vote.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// RocksDB refused.
-    #[error("cannot {action} the store in {path}")]
-    Database {
+    /// The disk refused.
+    #[error("cannot {action} the store in {place}")]
+    Disk {
         /// What was tried.
         action: &'static str,
         /// The directory.
-        path: PathBuf,
+        place: String,
         /// Why.
         #[source]
-        source: rocksdb::Error,
+        source: DiskError,
     },
     /// A stored value is damaged.
     #[error("stored {name} is damaged")]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use parking_lot::RwLock;
-use rocksdb::WriteBatch;
 
 use super::database::{BASE, COMMITTED, Database, VOTE};
+use super::disk::Batch;
 use super::error::StoreError;
 use super::machine::SharedState;
 use super::sync::SyncQueue;
@@ -62,7 +62,7 @@ impl LogStore {
         Ok(Self { database, chain, vote: Arc::new(RwLock::new(vote)), state, sync })
     }
 
-    fn write(&self, batch: WriteBatch) -> io::Result<()> {
+    fn write(&self, batch: Batch) -> io::Result<()> {
         self.database.write(batch).map_err(io::Error::other)
     }
 
@@ -151,7 +151,7 @@ impl RaftLogStorage<Raft> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let record = VoteRecord::from(vote);
-        let mut batch = WriteBatch::default();
+        let mut batch = Batch::default();
         self.database.put_value(&mut batch, VOTE, &record);
         self.write(batch)?;
         self.sync.barrier().await.map_err(io::Error::other)?;
@@ -161,7 +161,7 @@ impl RaftLogStorage<Raft> for LogStore {
 
     /// Not synced: what it says is repeated by the cluster, and the write-ahead log keeps it behind the entries it names.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
-        let mut batch = WriteBatch::default();
+        let mut batch = Batch::default();
         self.database.put_value(&mut batch, COMMITTED, &committed.as_ref().map(from_log_id));
         self.write(batch)
     }
@@ -178,7 +178,7 @@ impl RaftLogStorage<Raft> for LogStore {
     {
         {
             let mut index = self.chain.write();
-            let mut batch = WriteBatch::default();
+            let mut batch = Batch::default();
             let mut added = Vec::new();
             let (mut before, mut next) = index.tail();
             for entry in entries {
@@ -206,7 +206,7 @@ impl RaftLogStorage<Raft> for LogStore {
         {
             let mut index = self.chain.write();
             let Some(last) = index.last().copied() else { return Ok(()) };
-            let mut batch = WriteBatch::default();
+            let mut batch = Batch::default();
             let held = index.first().map_or(first, |held| held.index.max(first));
             for gone in held..=last.index {
                 self.database.delete_entry(&mut batch, gone);
@@ -221,7 +221,7 @@ impl RaftLogStorage<Raft> for LogStore {
         let (term, index) = from_log_id(&upto);
         let base = Base { term, index, chain: self.chain_of_purged(term, index)? };
         let mut chain = self.chain.write();
-        let mut batch = WriteBatch::default();
+        let mut batch = Batch::default();
         self.database.put_value(&mut batch, BASE, &base);
         if let (Some(first), Some(last)) = (chain.first(), chain.last()) {
             for gone in first.index..=last.index.min(index) {

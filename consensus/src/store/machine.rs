@@ -8,10 +8,10 @@ use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
 use parking_lot::RwLock;
-use rocksdb::WriteBatch;
 use tokio::sync::watch;
 
 use super::database::Database;
+use super::disk::Batch;
 use super::sync::SyncQueue;
 use crate::chain::{ChainIndex, Position};
 use crate::entry::Entry;
@@ -100,8 +100,8 @@ fn membership(state: &State) -> io::Result<RaftMembership> {
     stored.clone().into_raft().map_err(io::Error::other)
 }
 
-async fn store(database: &Database, sync: &SyncQueue, bytes: &[u8]) -> io::Result<()> {
-    let mut batch = WriteBatch::default();
+async fn store(database: &Database, sync: &SyncQueue, bytes: &Bytes) -> io::Result<()> {
+    let mut batch = Batch::default();
     database.put_snapshot(&mut batch, bytes);
     database.write(batch).map_err(io::Error::other)?;
     sync.barrier().await.map_err(io::Error::other)
@@ -164,7 +164,7 @@ impl RaftStateMachine<Raft> for StateMachine {
             return Ok(None);
         };
         let state = State::decode(&bytes).map_err(io::Error::other)?;
-        Ok(Some(Snapshot { meta: meta(&state)?, snapshot: Bytes::from(bytes) }))
+        Ok(Some(Snapshot { meta: meta(&state)?, snapshot: bytes }))
     }
 }
 

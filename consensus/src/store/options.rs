@@ -2,12 +2,9 @@
 
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBRecoveryMode, Options};
 
-/// Entries of the log, by index.
-pub(super) const LOG: &str = "log";
-/// Vote, committed position, purge position, identity.
-pub(super) const META: &str = "meta";
-/// The snapshot.
-pub(super) const STATE: &str = "state";
+use super::disk::Table;
+
+const TABLES: [Table; 3] = [Table::Log, Table::Meta, Table::State];
 
 const WRITE_BUFFER_BYTES: usize = 4 << 20;
 const CACHE_BYTES: usize = 4 << 20;
@@ -35,14 +32,23 @@ pub(super) fn database() -> Result<Options, rocksdb::Error> {
 
 pub(super) fn families() -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(CACHE_BYTES);
-    let family = |name| {
-        let mut table = BlockBasedOptions::default();
-        table.set_block_cache(&cache);
+    let family = |table| {
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(&cache);
         let mut options = Options::default();
-        options.set_block_based_table_factory(&table);
+        options.set_block_based_table_factory(&blocks);
         options.set_write_buffer_size(WRITE_BUFFER_BYTES);
         options.set_max_write_buffer_number(2);
-        ColumnFamilyDescriptor::new(name, options)
+        ColumnFamilyDescriptor::new(name(table), options)
     };
-    [LOG, META, STATE].into_iter().map(family).collect()
+    TABLES.into_iter().map(family).collect()
+}
+
+/// The column family of a table.
+pub(super) fn name(table: Table) -> &'static str {
+    match table {
+        Table::Log => "log",
+        Table::Meta => "meta",
+        Table::State => "state",
+    }
 }

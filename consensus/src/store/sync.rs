@@ -1,4 +1,4 @@
-//! Group commit: one thread syncs the write-ahead log for everybody who waits.
+//! Group commit: one thread, or one task of a simulation, syncs the write-ahead log for everybody who waits.
 
 use std::sync::Arc;
 use std::thread;
@@ -7,15 +7,17 @@ use openraft::storage::IOFlushed;
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
+use super::error::StoreError;
 use crate::raft::Raft;
+use crate::runtime;
 
 /// Requests that may wait for one sync.
 const CAPACITY: usize = 1024;
 
 /// What to do when the disk refuses to be synced. It must not return to a state in which the replica acts.
-pub(crate) type Fatal = fn(&str);
+pub type Fatal = fn(&str);
 
-/// The way to the sync thread. The thread ends when the last clone is dropped.
+/// The way to the syncing thread or task. It ends when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct SyncQueue {
     sender: mpsc::Sender<Waiter>,
@@ -27,15 +29,20 @@ enum Waiter {
     Barrier(oneshot::Sender<()>),
 }
 
-/// The sync thread is gone: the process is ending.
+/// Nobody syncs any more: the process is ending.
 #[derive(Debug, thiserror::Error)]
-#[error("the sync thread has ended")]
+#[error("the sync queue has ended")]
 pub(crate) struct SyncEnded;
 
 impl SyncQueue {
     pub(crate) fn start(database: Arc<Database>, fatal: Fatal) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        thread::Builder::new().name("raft-sync".to_owned()).spawn(move || run(&database, receiver, fatal))?;
+        if database.flush_in_task().is_some() {
+            // Ends with the queue, as the thread does.
+            drop(runtime::spawn(run_in_task(database, receiver, fatal)));
+        } else {
+            thread::Builder::new().name("raft-sync".to_owned()).spawn(move || run_on_thread(&database, receiver, fatal))?;
+        }
         Ok(Self { sender })
     }
 
@@ -52,30 +59,52 @@ impl SyncQueue {
     }
 }
 
-/// A failed sync is never retried: the kernel may have dropped the dirty pages, and a second sync would report success over a
-/// hole. The process ends, and what was not acknowledged was never promised.
-fn run(database: &Database, mut receiver: mpsc::Receiver<Waiter>, fatal: Fatal) {
-    let mut waiters = Vec::new();
+fn run_on_thread(database: &Database, mut receiver: mpsc::Receiver<Waiter>, fatal: Fatal) {
     while let Some(first) = receiver.blocking_recv() {
-        waiters.push(first);
-        while waiters.len() < CAPACITY {
-            let Ok(next) = receiver.try_recv() else { break };
-            waiters.push(next);
-        }
-        let started = std::time::Instant::now();
-        if let Err(error) = database.flush() {
-            fatal(&format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()));
+        let waiters = gather(first, &mut receiver);
+        let started = runtime::now();
+        if !release(database.flush(), waiters, fatal) {
             return;
         }
-        metrics::histogram!("ollin_log_sync_seconds").record(started.elapsed());
-        for waiter in waiters.drain(..) {
-            match waiter {
-                Waiter::Append(callback) => callback.io_completed(Ok(())),
-                // A caller that no longer waits has nothing to learn.
-                Waiter::Barrier(done) => drop(done.send(())),
-            }
+        metrics::histogram!("ollin_log_sync_seconds").record(runtime::elapsed(started));
+    }
+}
+
+async fn run_in_task(database: Arc<Database>, mut receiver: mpsc::Receiver<Waiter>, fatal: Fatal) {
+    while let Some(first) = receiver.recv().await {
+        let waiters = gather(first, &mut receiver);
+        let Some(flushed) = database.flush_in_task() else { return };
+        if !release(flushed.await, waiters, fatal) {
+            return;
         }
     }
+}
+
+/// Everybody who waits now: one sync serves them all.
+fn gather(first: Waiter, receiver: &mut mpsc::Receiver<Waiter>) -> Vec<Waiter> {
+    let mut waiters = vec![first];
+    while waiters.len() < CAPACITY {
+        let Ok(next) = receiver.try_recv() else { break };
+        waiters.push(next);
+    }
+    waiters
+}
+
+/// A failed sync is never retried: the kernel may have dropped the dirty pages, and a second sync would report success over a
+/// hole. The process ends, and what was not acknowledged was never promised.
+fn release(flushed: Result<(), StoreError>, waiters: Vec<Waiter>, fatal: Fatal) -> bool {
+    if let Err(error) = flushed {
+        fatal(&format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()));
+        return false;
+    }
+    for waiter in waiters {
+        match waiter {
+            Waiter::Append(callback) => callback.io_completed(Ok(())),
+            // A caller that no longer waits has nothing to learn.
+            Waiter::Barrier(done) => drop(done.send(())),
+        }
+    }
+    true
 }
 
 /// Ends the process: after a failed sync nothing in it may be believed.

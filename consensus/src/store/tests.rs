@@ -16,6 +16,7 @@ use crate::directory::DirectoryLock;
 use crate::entry::{Body, Entry};
 use crate::halt::Halt;
 use crate::raft::{CommandBytes, Raft, RaftEntryOf, Vote, log_id};
+use crate::simulation::MemoryDisk;
 use crate::state::State;
 
 const IDENTITY: Identity = Identity { cluster: [1; 16], replica: 7 };
@@ -30,7 +31,12 @@ struct Opened {
 
 fn open_as(directory: &Path, identity: Identity) -> Result<Opened, StoreError> {
     let lock = DirectoryLock::take(directory).unwrap();
-    let (database, index) = Database::open(directory, lock, identity)?;
+    let disk = Box::new(RocksDisk::open(directory, lock)?);
+    open_on(disk, identity)
+}
+
+fn open_on(disk: Box<dyn Disk>, identity: Identity) -> Result<Opened, StoreError> {
+    let (database, index) = Database::open(disk, identity)?;
     let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
     let state = Arc::new(RwLock::new(State::default()));
     let sync = SyncQueue::start(Arc::clone(&database), |reason| panic!("{reason}")).unwrap();
@@ -70,13 +76,15 @@ async fn with_ten_commands(directory: &Path) {
 async fn tamper(directory: &Path, index: u64, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
     let opened = open(directory).unwrap();
     {
-        let (db, family) = opened.database.raw();
+        let disk = opened.database.disk();
         let key = index.to_be_bytes();
-        match change(db.get_cf(family, key).unwrap().unwrap()) {
-            Some(record) => db.put_cf(family, key, record).unwrap(),
-            None => db.delete_cf(family, key).unwrap(),
+        let mut batch = Batch::default();
+        match change(disk.get(Table::Log, &key).unwrap().unwrap().to_vec()) {
+            Some(record) => batch.put(Table::Log, key, record),
+            None => batch.delete(Table::Log, key),
         }
-        db.flush_wal(true).unwrap();
+        disk.write(batch).unwrap();
+        disk.sync().unwrap();
     }
     close(opened).await;
 }
@@ -92,8 +100,22 @@ impl StoreBuilder<Raft, LogStore, StateMachine, TempDir> for Builder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn openrafts_storage_suite_passes() {
+async fn openrafts_storage_suite_passes_on_rocksdb() {
     Suite::test_all(Builder).await.unwrap();
+}
+
+struct InMemory;
+
+impl StoreBuilder<Raft, LogStore, StateMachine, ()> for InMemory {
+    async fn build(&self) -> Result<((), LogStore, StateMachine), openraft::StorageError<Raft>> {
+        let opened = open_on(Box::new(MemoryDisk::new("memory")), IDENTITY).unwrap();
+        Ok(((), opened.log, opened.machine))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openrafts_storage_suite_passes_on_the_simulated_disk() {
+    Suite::test_all(InMemory).await.unwrap();
 }
 
 #[tokio::test]

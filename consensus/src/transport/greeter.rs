@@ -8,9 +8,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Client, Lane};
+use super::client::Client;
 use super::frame::Request;
 use super::peers::Shared;
+use super::wire::Lane;
+use crate::runtime;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_millis(500);
@@ -30,8 +32,9 @@ pub(crate) async fn greet(client: Client, shared: Shared, stop: CancellationToke
         });
         join_all(greetings).await;
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(INTERVAL) => {}
+            () = runtime::sleep(INTERVAL) => {}
         }
     }
 }

@@ -13,9 +13,10 @@ use openraft::raft::{
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 
-use super::client::{CallError, Client, Lane};
+use super::client::{CallError, Client};
 use super::frame::{APPEND_BYTES, Appended, Place, Request, Response, TransferRefused, VoteAsked};
 use super::peers::Shared;
+use super::wire::Lane;
 use crate::entry::{Body, Entry};
 use crate::raft::{LogId, Member, Raft, Vote, VoteRecord, from_log_id, log_id};
 
@@ -149,6 +150,7 @@ impl RaftNetworkV2<Raft> for Peer {
     ) -> Result<SnapshotResponse<Raft>, StreamingError<Raft>> {
         let request = Request::Snapshot { vote: VoteRecord::from(&vote), state: snapshot.snapshot };
         let answer = tokio::select! {
+            biased;
             answer = self.call(request, RPCTypes::InstallSnapshot, &option) => answer?,
             closed = cancel => return Err(closed.into()),
         };

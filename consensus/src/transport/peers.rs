@@ -12,6 +12,7 @@ use super::tls::Fingerprint;
 use crate::chain::{ChainIndex, Position};
 use crate::halt::Halt;
 use crate::raft::Member;
+use crate::runtime;
 
 /// A process that was heard so recently may still be alive; another one under its id must show that it is not.
 const ALIVE: Duration = Duration::from_secs(5);
@@ -75,16 +76,16 @@ impl Shared {
     }
 
     pub(crate) fn last_heard(&self, replica: u64) -> Option<Duration> {
-        self.heard.lock().get(&replica).map(|heard| heard.at.elapsed())
+        self.heard.lock().get(&replica).map(|heard| runtime::elapsed(heard.at))
     }
 
     /// Notes a frame's process, unless another one was heard a moment ago.
     pub(super) fn hear(&self, replica: u64, boot: u64) -> Process {
         let mut heard = self.heard.lock();
         match heard.get(&replica) {
-            Some(last) if last.boot != boot && last.at.elapsed() < ALIVE => Process::Other { boot: last.boot },
+            Some(last) if last.boot != boot && runtime::elapsed(last.at) < ALIVE => Process::Other { boot: last.boot },
             Some(_) | None => {
-                heard.insert(replica, Heard { boot, at: Instant::now() });
+                heard.insert(replica, Heard { boot, at: runtime::now() });
                 Process::Known
             }
         }
@@ -92,7 +93,7 @@ impl Shared {
 
     /// Notes the process that answers at a member's address: that one counts.
     pub(super) fn hear_at_address(&self, replica: u64, boot: u64) {
-        self.heard.lock().insert(replica, Heard { boot, at: Instant::now() });
+        self.heard.lock().insert(replica, Heard { boot, at: runtime::now() });
     }
 
     pub(super) fn frame<B: Serialize>(&self, to: u64, body: B) -> Frame<B> {

@@ -1,69 +1,48 @@
 //! Serving other replicas.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::server::conn::http2::Builder;
-use hyper::service::service_fn;
-use hyper::{Method, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
 use openraft::storage::Snapshot;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::OnceCell;
 
 use super::client::Client;
-use super::frame::{
-    Appended, Frame, MAX_FRAME_BYTES, MAX_SNAPSHOT_BYTES, Refused, Request, Response, TransferRefused, VoteAsked,
-};
+use super::frame::{Appended, Frame, Refused, Request, Response, TransferRefused, VoteAsked};
 use super::network::{id, place};
 use super::peers::{Process, Shared};
-use super::tls::{Fingerprint, TlsError, TlsIdentity, fingerprint};
+use super::tls::Fingerprint;
 use crate::chain::Position;
 use crate::entry::Entry;
 use crate::raft::{Raft, RaftEntryOf, VoteRecord, log_id};
 use crate::state::State;
 use crate::store::{SharedState, StateMachine};
 
-const HANDSHAKE: Duration = Duration::from_secs(5);
-const READ: Duration = Duration::from_secs(30);
-/// Connections at a time: three lanes for each of many members, with room for reconnecting ones.
-const CONNECTIONS: usize = 128;
-const WINDOW_BYTES: u32 = 4 << 20;
 /// How long an earlier process has to answer before a new one takes its place.
 const DIAL_BACK: Duration = Duration::from_millis(500);
 
 type RaftHandle = openraft::Raft<Raft, StateMachine>;
 
-/// Answers the frames of other replicas.
+/// Answers the frames of other replicas. Clones are the same one.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub struct Server {
     inner: Arc<Inner>,
 }
 
 struct Inner {
     shared: Shared,
     client: Client,
-    acceptor: TlsAcceptor,
     state: SharedState,
     /// Set once Raft runs; until then only greetings are answered.
     raft: OnceCell<RaftHandle>,
 }
 
 impl Server {
-    pub(crate) fn new(shared: Shared, client: Client, tls: &TlsIdentity, state: SharedState) -> Result<Self, TlsError> {
-        let acceptor = TlsAcceptor::from(Arc::new(tls.server()?));
-        Ok(Self { inner: Arc::new(Inner { shared, client, acceptor, state, raft: OnceCell::new() }) })
+    pub(crate) fn new(shared: Shared, client: Client, state: SharedState) -> Self {
+        Self { inner: Arc::new(Inner { shared, client, state, raft: OnceCell::new() }) }
     }
 
     /// From here on Raft's frames are served.
@@ -72,87 +51,20 @@ impl Server {
         drop(self.inner.raft.set(raft));
     }
 
-    /// Accepts connections until `stop`, then ends them all.
-    pub(crate) async fn run(self, listener: TcpListener, stop: CancellationToken) {
-        let permits = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                            tracing::warn!("too many connections of replicas: one is dropped");
-                            continue;
-                        };
-                        let server = self.clone();
-                        connections.spawn(async move {
-                            server.serve(stream).await;
-                            drop(permit);
-                        });
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                }
-            }
-        }
-        connections.shutdown().await;
+    /// Whether `sender` is a member's certificate: nothing of anybody else need be read.
+    pub fn admits(&self, sender: &Fingerprint) -> bool {
+        self.inner.shared.is_member_certificate(sender)
     }
 
-    async fn serve(&self, stream: TcpStream) {
-        if stream.set_nodelay(true).is_err() {
-            return;
-        }
-        let Ok(Ok(tls)) = timeout(HANDSHAKE, self.inner.acceptor.accept(stream)).await else {
-            tracing::debug!("a connection was refused: no TLS with a certificate of this cluster's CA");
-            return;
-        };
-        let Some(certificate) = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first()) else {
-            return;
-        };
-        let sender = fingerprint(certificate);
-        let server = self.clone();
-        let service = service_fn(move |request| {
-            let server = server.clone();
-            async move { Ok::<_, Infallible>(server.answer(sender, request).await) }
-        });
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
-            .keep_alive_interval(Duration::from_secs(5))
-            .max_concurrent_streams(64);
-        if let Err(error) = builder.serve_connection(TokioIo::new(tls), service).await {
-            tracing::debug!(%error, "connection of a replica ended");
-        }
-    }
-
-    async fn answer(&self, sender: Fingerprint, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
-        let limit = match (request.method(), request.uri().path()) {
-            (&Method::POST, "/frame") => MAX_FRAME_BYTES,
-            (&Method::POST, "/snapshot") => MAX_SNAPSHOT_BYTES,
-            _ => return status(StatusCode::NOT_FOUND),
-        };
-        // Before the body is read: the CA's signature alone buys no memory.
-        if !self.inner.shared.is_member_certificate(&sender) {
-            return status(StatusCode::FORBIDDEN);
-        }
-        let Ok(Ok(body)) = timeout(READ, Limited::new(request.into_body(), limit).collect()).await else {
-            return status(StatusCode::PAYLOAD_TOO_LARGE);
-        };
-        let Ok(frame) = Frame::<Request>::decode(&body.to_bytes()) else {
-            return status(StatusCode::BAD_REQUEST);
-        };
+    /// Answers an encoded frame of the owner of a certificate. `None` if it is no frame.
+    pub async fn answer(&self, sender: Fingerprint, frame: &[u8]) -> Option<Bytes> {
+        let frame = Frame::<Request>::decode(frame).ok()?;
         let from = frame.from;
         let response = self.receive(sender, frame).await.unwrap_or_else(Response::Refused);
         if let Response::Refused(refused) = &response {
             tracing::debug!(from, %refused, "frame refused");
         }
-        hyper::Response::new(Full::new(self.inner.shared.frame(from, response).encode()))
+        Some(self.inner.shared.frame(from, response).encode())
     }
 
     async fn receive(&self, sender: Fingerprint, frame: Frame<Request>) -> Result<Response, Refused> {
@@ -270,10 +182,4 @@ fn announced(bytes: Bytes) -> Result<openraft::type_config::alias::SnapshotOf<Ra
     let last_membership = state.membership().clone().into_raft().map_err(|error| refused(&error))?;
     let meta = crate::raft::SnapshotMeta { last_log_id, last_membership };
     Ok(Snapshot { meta, snapshot: bytes })
-}
-
-fn status(code: StatusCode) -> hyper::Response<Full<Bytes>> {
-    let mut response = hyper::Response::new(Full::default());
-    *response.status_mut() = code;
-    response
 }

@@ -38,7 +38,7 @@ pub enum TlsError {
 }
 
 /// SHA-256 of a certificate's DER.
-pub(crate) type Fingerprint = [u8; 32];
+pub type Fingerprint = [u8; 32];
 
 pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint {
     Sha256::digest(certificate).into()

@@ -1,0 +1,72 @@
+//! The disk of a replica: one RocksDB in its data directory.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch};
+
+use super::disk::{Batch, Change, Disk, DiskError, Record, Table};
+use super::error::StoreError;
+use super::options;
+use crate::directory::DirectoryLock;
+
+/// One RocksDB. Dropping it closes it and then releases the directory.
+pub(crate) struct RocksDisk {
+    db: DB,
+    path: PathBuf,
+    _lock: DirectoryLock,
+}
+
+impl RocksDisk {
+    /// Opens the database, or makes a new one.
+    pub(crate) fn open(directory: &Path, lock: DirectoryLock) -> Result<Self, StoreError> {
+        let path = directory.join("raft");
+        let failed = |source: rocksdb::Error| StoreError::Disk {
+            action: "open",
+            place: path.display().to_string(),
+            source: source.into(),
+        };
+        let options = options::database().map_err(failed)?;
+        let db = DB::open_cf_descriptors(&options, &path, options::families()).map_err(failed)?;
+        Ok(Self { db, path, _lock: lock })
+    }
+
+    fn family(&self, table: Table) -> &ColumnFamily {
+        self.db.cf_handle(options::name(table)).expect("every family is created at open")
+    }
+}
+
+impl Disk for RocksDisk {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
+        Ok(self.db.get_cf(self.family(table), key)?.map(Bytes::from))
+    }
+
+    fn scan(&self, table: Table, first: &[u8]) -> Box<dyn Iterator<Item = Result<Record, DiskError>> + '_> {
+        let mut read = ReadOptions::default();
+        read.set_verify_checksums(true);
+        let records = self.db.iterator_cf_opt(self.family(table), read, IteratorMode::From(first, Direction::Forward));
+        Box::new(records.map(|record| {
+            let (key, value) = record?;
+            Ok((Bytes::from(key), Bytes::from(value)))
+        }))
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), DiskError> {
+        let mut changes = WriteBatch::default();
+        for change in batch.changes {
+            match change {
+                Change::Put { table, key, value } => changes.put_cf(self.family(table), key, value),
+                Change::Delete { table, key } => changes.delete_cf(self.family(table), key),
+            }
+        }
+        Ok(self.db.write(changes)?)
+    }
+
+    fn sync(&self) -> Result<(), DiskError> {
+        Ok(self.db.flush_wal(true)?)
+    }
+}
