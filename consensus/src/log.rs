@@ -121,6 +121,11 @@ impl SigningLog {
         Interchange::of(self.inner.state.read().guard(), only)
     }
 
+    /// The last slot in which nothing more is granted, since the cluster's memory had a gap.
+    pub fn closed(&self) -> Option<Slot> {
+        self.inner.state.read().guard().closed()
+    }
+
     /// Every attester ever bound, with its standing.
     pub fn attesters(&self) -> Vec<(Address, AttesterState)> {
         let state = self.inner.state.read();

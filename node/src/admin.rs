@@ -1,6 +1,5 @@
 //! What the admin port asks of the running replica.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +10,8 @@ use ollin_protocol::units::Slot;
 use ollin_rpc::{AdminCommand, ClusterCreated, CreationRefused};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+use crate::duties::serve;
 
 /// Seconds beyond one L1 slot that the first floor covers.
 const FLOOR_MARGIN_S: u64 = 2;
@@ -44,6 +45,10 @@ pub(crate) async fn serve(
                 // Whoever asked may have gone; the outcome is in the log and in the status.
                 let _ = reply.send(outcome);
             }
+            Some(AdminCommand::Duties { request, reply }) => {
+                let sources = serve::Sources { log: &log, l1: &l1, keystore: &keystore };
+                let _ = reply.send(serve::answer(&sources, request).await);
+            }
             None => return,
         }
     }
@@ -65,6 +70,19 @@ async fn create_when_all_answer(log: &SigningLog, l1: &L1, keystore: &Keystore) 
 
 /// Creates the cluster: binds chain, rollup and the keystore's attesters, and writes the first floor (rules R7 and R9).
 async fn create(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<ClusterCreated, CreationRefused> {
+    let floor = begun_slot(l1).await?;
+    let binding = binding(l1, keystore);
+    let attesters = binding.attesters.clone();
+    log.create_cluster(binding, floor).await.map_err(|error| refused(code(&error), error.to_string()))?;
+    // The stop line of an import prevails over what was asked.
+    let floor = log.view().floor.unwrap_or(floor);
+    tracing::info!(%floor, attesters = attesters.len(), "cluster created");
+    Ok(ClusterCreated { cluster_id: log.view().cluster_id, floor, attesters: attesters.into_iter().collect() })
+}
+
+/// The last slot that may have begun anywhere: of now and one L1 slot and a margin (rule R7). Nothing is bound at or below it by
+/// whoever comes new.
+pub(crate) async fn begun_slot(l1: &L1) -> Result<Slot, CreationRefused> {
     let head = l1.head().await.map_err(|error| refused("l1", format!("L1 cannot be read: {error}")))?;
     let schedule = l1.schedule();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -76,15 +94,16 @@ async fn create(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<Cluste
         return Err(refused("clock", message));
     }
     let begun = now.max(head.timestamp).saturating_add(schedule.ethereum_slot_duration).saturating_add(FLOOR_MARGIN_S);
-    let floor = schedule.slot_at(begun).unwrap_or(Slot::new(0));
-    let attesters: BTreeSet<_> = keystore.attesters().map(|entry| entry.address).collect();
-    let binding = Binding { chain_id: l1.constants().chain_id, rollup: l1.contracts().rollup, attesters: attesters.clone() };
-    log.create_cluster(binding, floor).await.map_err(|error| refused(code(&error), error.to_string()))?;
-    tracing::info!(%floor, attesters = attesters.len(), "cluster created");
-    Ok(ClusterCreated { cluster_id: log.view().cluster_id, floor, attesters: attesters.into_iter().collect() })
+    Ok(schedule.slot_at(begun).unwrap_or(Slot::new(0)))
 }
 
-fn code(error: &CreateError) -> &'static str {
+/// What a new cluster is bound to: the chain and rollup that L1 names, and the keystore's attesters.
+pub(crate) fn binding(l1: &L1, keystore: &Keystore) -> Binding {
+    let attesters = keystore.attesters().map(|entry| entry.address).collect();
+    Binding { chain_id: l1.constants().chain_id, rollup: l1.contracts().rollup, attesters }
+}
+
+pub(crate) fn code(error: &CreateError) -> &'static str {
     match error {
         CreateError::Exists { .. } => "exists",
         CreateError::Unreachable { .. } => UNREACHABLE,

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod duties;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -27,6 +29,12 @@ pub(crate) enum Command {
     /// Make a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// What was signed, what was missed, and moving keys between clusters
+    #[command(subcommand)]
+    Duties(duties::DutiesCommand),
+    /// Add or release an attester
+    #[command(subcommand)]
+    Attester(duties::AttesterCommand),
 }
 
 /// `ollin start`.

@@ -90,7 +90,7 @@ pub(crate) async fn create_cluster(arguments: &CreateArgs) -> anyhow::Result<()>
     Ok(())
 }
 
-fn with_key(request: RequestBuilder, file: Option<&Path>) -> anyhow::Result<RequestBuilder> {
+pub(crate) fn with_key(request: RequestBuilder, file: Option<&Path>) -> anyhow::Result<RequestBuilder> {
     let Some(file) = file else { return Ok(request) };
     let key = fs::read_to_string(file).with_context(|| format!("the admin key in {}", file.display()))?;
     Ok(request.header("x-api-key", key.trim()))
@@ -104,7 +104,7 @@ async fn send(request: RequestBuilder, url: &Url) -> anyhow::Result<Response> {
     Ok(response)
 }
 
-async fn send_any(request: RequestBuilder, url: &Url) -> anyhow::Result<Response> {
+pub(crate) async fn send_any(request: RequestBuilder, url: &Url) -> anyhow::Result<Response> {
     let response =
         request.send().await.with_context(|| format!("no replica answers at {url}: is it running, and is this its port?"))?;
     if response.status() == StatusCode::UNAUTHORIZED {

@@ -6,6 +6,7 @@ mod admin;
 mod cli;
 mod cluster;
 mod config;
+mod duties;
 mod health;
 mod http;
 mod leadership;
@@ -45,6 +46,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(start::run(config))?;
         }
         Command::Status(arguments) => return runtime()?.block_on(http::status(&arguments)),
+        Command::Duties(command) => return runtime()?.block_on(duties::command::duties(&command)),
+        Command::Attester(command) => return runtime()?.block_on(duties::command::attester(&command)),
         Command::Cluster(ClusterCommand::Certificates(arguments)) => cluster::certificates(&arguments)?,
         Command::Cluster(ClusterCommand::Create(arguments)) => runtime()?.block_on(http::create_cluster(&arguments))?,
     }

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{NodeConfig, RpcConfig};
+use crate::duties::audit_file::AuditFiles;
 use crate::status::{Sources, StatusFeed};
 use crate::{admin, config};
 
@@ -72,6 +73,8 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     warm_up.await.context("the KZG setup")?;
     let log = SigningLog::open(consensus_config(&config)?).await.context("the signing log")?;
 
+    let audit = AuditFiles::open(config.data_directory.join("audit"), log.view().cluster_id, config.cluster.replica.get())?;
+
     let shutdown = CancellationToken::new();
     let mut tasks = Tasks::new();
     let handle = archiver.handle();
@@ -86,6 +89,7 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     let parts = Parts { log: &log, l1: &l1, keystore: &keystore, archiver: &handle };
     parts.spawn_engines(&mut tasks, &config, &shutdown)?;
     spawn(&mut tasks, "archiver", ok(archiver.run(shutdown.clone())));
+    spawn(&mut tasks, "audit", audit.run(log.clone(), shutdown.clone()));
     spawn(&mut tasks, "status", ok(status.feed.run(shutdown.clone())));
     let (send, receive) = mpsc::channel(4);
     spawn(&mut tasks, "admin", ok(admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), receive, shutdown.clone())));

@@ -110,7 +110,7 @@ fn member_row(member: &Member, status: &ClusterStatus) -> Vec<String> {
 }
 
 fn released_row(released: &ReleasedSlot) -> Vec<String> {
-    let kinds: Vec<_> = released.kinds.iter().map(|kind| duty(*kind)).collect();
+    let kinds: Vec<_> = released.kinds.iter().map(|kind| duty_word(*kind)).collect();
     let leaders: Vec<_> = released.led_by.iter().map(ToString::to_string).collect();
     let landed = number(released.landed_l1_block.map(|block| block.get()));
     vec![released.slot.to_string(), landed, leaders.join(", then "), kinds.join(", ")]
@@ -132,7 +132,8 @@ fn duty_state(state: DutyState) -> &'static str {
     }
 }
 
-fn duty(kind: DutyWord) -> &'static str {
+/// A kind of duty for a person.
+pub(crate) fn duty_word(kind: DutyWord) -> &'static str {
     match kind {
         DutyWord::BlockProposal => "block",
         DutyWord::CheckpointProposal => "checkpoint",

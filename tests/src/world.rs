@@ -32,6 +32,8 @@ const REPLICA_UP: Duration = Duration::from_secs(60);
 pub struct World {
     /// Replicas first: they are dropped, hence killed, before L1.
     replicas: Vec<Replica>,
+    /// Replicas of clusters that were followed by another one on the same L1: killed, and their records still count.
+    former: Vec<Replica>,
     l1: DevL1,
     clock: SlotClock,
     chain: Chain,
@@ -60,7 +62,7 @@ impl World {
         let replicas = lay_out(facts, directory).await?;
         let directory = directory.to_owned();
         let tips = TipWatch::start(replicas.iter().map(|replica| replica.public().clone()).collect());
-        let mut world = Self { replicas, l1, clock, chain, directory, ready_ms, tips, wakes: Vec::new() };
+        let mut world = Self { replicas, former: Vec::new(), l1, clock, chain, directory, ready_ms, tips, wakes: Vec::new() };
         for replica in &mut world.replicas {
             replica.start()?;
         }
@@ -264,14 +266,55 @@ impl World {
     /// When one cannot be read or holds a line that is no record.
     pub fn outlets(&self) -> Result<History> {
         let mut history = History::default();
-        for replica in &self.replicas {
+        for replica in self.former.iter().chain(&self.replicas) {
             match std::fs::read(replica.outlet_path()) {
-                Ok(bytes) => history.add_record(&format!("replica-{}", replica.id()), &bytes)?,
+                Ok(bytes) => history.add_record(&replica.directory().display().to_string(), &bytes)?,
                 Err(fault) if fault.kind() == ErrorKind::NotFound => {}
                 Err(fault) => return Err(fault).context("outlet record"),
             }
         }
         Ok(history)
+    }
+
+    /// Lays out three more replicas on the same L1 with the same keys, under a directory of their own: another cluster.
+    ///
+    /// # Errors
+    /// When their directories, certificates or keystore cannot be written.
+    pub async fn another_cluster(&self, name: &str) -> Result<Vec<Replica>> {
+        let directory = self.directory.join(name);
+        std::fs::create_dir_all(&directory)?;
+        lay_out(self.l1.info(), &directory).await
+    }
+
+    /// The replicas of clusters that were followed by another one.
+    pub fn former(&self) -> &[Replica] {
+        &self.former
+    }
+
+    /// Kills the present cluster and goes on with `replicas`.
+    ///
+    /// # Errors
+    /// When a replica cannot be killed.
+    pub fn follow_with(&mut self, replicas: Vec<Replica>) -> Result<()> {
+        for replica in &mut self.replicas {
+            replica.kill()?;
+        }
+        self.former.append(&mut self.replicas);
+        self.replicas = replicas;
+        Ok(())
+    }
+
+    /// Runs an `ollin` command at the admin port of `replica`, with the key; returns its exit code and what it said.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub async fn ollin(&self, replica: &Replica, name: &str, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+        let key_file = self.directory.join("admin-key").display().to_string();
+        let at = ["--admin-url", replica.admin().url(), "--api-key-file", &key_file];
+        let arguments: Vec<String> = arguments.iter().chain(&at).map(|word| (*word).to_owned()).collect();
+        let log = self.directory.join(format!("{name}.log"));
+        let (status, output) = run(command(name, &arguments, log)?, REPLICA_UP).await?;
+        Ok((status.code(), output))
     }
 
     /// Tells the oracles that a replica was stopped and went on.

@@ -5,6 +5,8 @@ use ollin_protocol::units::Slot;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::duties::{DutiesReply, DutiesRequest};
+
 /// Where the outcome of a creation goes.
 pub type CreateReply = oneshot::Sender<Result<ClusterCreated, CreationRefused>>;
 
@@ -15,6 +17,13 @@ pub enum AdminCommand {
     CreateCluster {
         /// Answered once, with what was made or why nothing was.
         reply: CreateReply,
+    },
+    /// Duties: list, export, import, missed ones, attesters that come and go.
+    Duties {
+        /// What is asked.
+        request: DutiesRequest,
+        /// Answered once.
+        reply: DutiesReply,
     },
 }
 

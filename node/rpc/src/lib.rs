@@ -16,6 +16,7 @@
 mod admin;
 mod admin_api;
 mod admin_key;
+mod duties;
 mod envelope;
 mod limit;
 mod listener;
@@ -25,5 +26,6 @@ pub mod view;
 
 pub use admin::{AdminCommand, ClusterCreated, CreateReply, CreationRefused};
 pub use admin_key::{AdminKey, AdminKeyError, AdminKeySource, KeyHash};
+pub use duties::{DutiesAnswer, DutiesRefused, DutiesReply, DutiesRequest};
 pub use limit::Limits;
 pub use server::{AdminViews, Views, serve_admin, serve_public};

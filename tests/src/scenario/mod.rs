@@ -2,6 +2,7 @@
 
 mod cold_restart;
 mod dead_endpoint;
+mod duties;
 mod failover;
 mod fee_spike;
 mod follow;
@@ -102,6 +103,8 @@ pub enum Name {
     Follower,
     /// A committee of four attesters, all ours.
     Committee,
+    /// Keys that move from one cluster to another by an interchange file.
+    Duties,
     /// A chain that L1 prunes, since nobody proves it.
     Prune,
     /// Proven and finalized tips under a prover.
@@ -112,7 +115,7 @@ impl Name {
     /// The development L1 that it needs. Neighbours with the same share one world.
     fn l1(self) -> (Profile, Prover) {
         match self {
-            Self::Committee => (Profile::Committee, Prover::Off),
+            Self::Committee | Self::Duties => (Profile::Committee, Prover::Off),
             Self::Prune => (Profile::Prune, Prover::Off),
             Self::Tips => (Profile::Demo, Prover::On),
             Self::Slots
@@ -160,6 +163,7 @@ impl Name {
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,
             Self::Reorg => reorg::play(world).await,
             Self::ParentLost => parent_lost::play(world).await,
+            Self::Duties => duties::play(world).await,
             Self::Prune => prune::play(world).await,
             Self::Tips => tips::play(world).await,
         }

@@ -1,7 +1,7 @@
 //! The two servers: public port and admin port.
 
-mod request;
-mod response;
+pub(crate) mod request;
+pub(crate) mod response;
 
 use std::io;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use tower_http::compression::predicate::SizeAbove;
 use crate::admin::{AdminCommand, CreationRefused};
 use crate::admin_api::AdminApi;
 use crate::admin_key::AdminKey;
+use crate::duties;
 use crate::envelope::{self, Answer, Api, Reply};
 use crate::limit::Limits;
 use crate::listener::BoundedListener;
@@ -114,7 +115,7 @@ async fn public(State(served): State<Arc<Served<Views>>>, request: Request) -> R
         Ok(Route::Metrics) => response::metrics((views.metrics)()),
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &views.cluster.borrow().summary()),
         Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
-        Ok(Route::ClusterCreate) => response::text(StatusCode::NOT_FOUND, "Not Found"),
+        Ok(Route::ClusterCreate | Route::Duties) => response::text(StatusCode::NOT_FOUND, "Not Found"),
         Err(answered) => *answered,
     };
     response.headers_mut().extend(served.version.clone());
@@ -134,6 +135,7 @@ async fn admin(State(served): State<Arc<Served<AdminViews>>>, request: Request) 
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &*views.cluster.borrow()),
         Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
         Ok(Route::ClusterCreate) => create_cluster(commands).await,
+        Ok(Route::Duties) => duties::answer(commands, &views.limits, request).await,
         Err(answered) => *answered,
     };
     response.headers_mut().extend(served.version.clone());

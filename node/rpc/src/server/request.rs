@@ -25,20 +25,21 @@ const JSON_TYPES: [&str; 5] = [
 
 /// A place on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route {
+pub(crate) enum Route {
     JsonRpc,
     Status,
     Metrics,
     ClusterStatus,
     ClusterPage,
     ClusterCreate,
+    Duties,
 }
 
 impl Route {
     pub(super) const PUBLIC: &'static [Self] =
         &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterPage];
     pub(super) const ADMIN: &'static [Self] =
-        &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterPage, Self::ClusterCreate];
+        &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterPage, Self::ClusterCreate, Self::Duties];
 
     /// The route of a request, or the answer to one that has none: not found, not allowed, or about CORS.
     pub(super) fn of(request: &Request, served: &[Self]) -> Result<Self, Box<Response>> {
@@ -68,20 +69,21 @@ impl Route {
             "/cluster/status" | "/cluster/status/" => Self::ClusterStatus,
             "/cluster" | "/cluster/" => Self::ClusterPage,
             "/cluster/create" | "/cluster/create/" => Self::ClusterCreate,
+            "/duties" | "/duties/" => Self::Duties,
             _ => return None,
         })
     }
 
     fn methods(self) -> &'static [Method] {
         match self {
-            Self::JsonRpc | Self::ClusterCreate => &[Method::POST],
+            Self::JsonRpc | Self::ClusterCreate | Self::Duties => &[Method::POST],
             Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => &[Method::HEAD, Method::GET],
         }
     }
 
     fn allow(self) -> &'static str {
         match self {
-            Self::JsonRpc | Self::ClusterCreate => "POST",
+            Self::JsonRpc | Self::ClusterCreate | Self::Duties => "POST",
             Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => "HEAD, GET",
         }
     }
@@ -89,7 +91,7 @@ impl Route {
 
 /// Why a body has no meaning.
 #[derive(Debug)]
-pub(super) enum BodyRefusal {
+pub(crate) enum BodyRefusal {
     /// Not JSON, or JSON that is neither object nor array.
     Malformed(String),
     /// Too large, too slow, encoded in a way not read here, or cut.
@@ -97,7 +99,7 @@ pub(super) enum BodyRefusal {
 }
 
 /// Reads and decodes the body. `None`: its content type is not JSON, or it is empty.
-pub(super) async fn read_body(request: Request<Body>, limits: &Limits) -> Result<Option<Value>, BodyRefusal> {
+pub(crate) async fn read_body(request: Request<Body>, limits: &Limits) -> Result<Option<Value>, BodyRefusal> {
     if !is_json(request.headers()) {
         return Ok(None);
     }

@@ -36,7 +36,7 @@ pub(super) fn metrics(text: String) -> Response {
 }
 
 /// A JSON document.
-pub(super) fn json<T: Serialize>(status: StatusCode, document: &T) -> Response {
+pub(crate) fn json<T: Serialize>(status: StatusCode, document: &T) -> Response {
     match serde_json::to_vec(document) {
         Ok(bytes) => with_cors(plain(status, JSON, Body::from(bytes))),
         Err(error) => {

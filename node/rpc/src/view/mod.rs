@@ -3,6 +3,7 @@
 mod admin_config;
 mod cluster_status;
 mod decimal;
+mod duties;
 mod l2_tips;
 mod node_description;
 
@@ -10,6 +11,9 @@ pub use admin_config::AdminConfig;
 pub use cluster_status::{
     ClusterStatus, DutyState, DutyWord, L1Endpoint, L1Section, LeaderChange, LogPosition, Member, P2pSection, PublisherBalance,
     RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord, Warning,
+};
+pub use duties::{
+    AttesterMoved, AttesterStanding, AuditPosition, DutiesImported, DutyList, ListedDuty, MissReason, MissedDuties, MissedDuty,
 };
 pub use l2_tips::{BlockRef, CheckpointRef, CheckpointTip, L2Tips};
 pub use node_description::{L1ContractAddresses, NodeInfo, ProtocolContractAddresses, VersionHeaders};

@@ -1,0 +1,138 @@
+//! `ollin duties` and `ollin attester`.
+
+use std::path::PathBuf;
+
+use alloy_primitives::Address;
+use clap::{Args, Subcommand};
+use ollin_guard::interchange::Doubt;
+use reqwest::Url;
+
+/// `ollin duties`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DutiesCommand {
+    /// Show the attesters, the lines and the bound duties
+    List(ListArgs),
+    /// Write the interchange file: what was signed, and each attester's stop line
+    Export(ExportArgs),
+    /// Take over another cluster's interchange file, before this cluster is created
+    Import(ImportArgs),
+    /// Check audits and interchange files, offline
+    Verify(VerifyArgs),
+    /// Show the duties of ours that were missed, each with its reason
+    Missed(MissedArgs),
+}
+
+/// `ollin attester`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AttesterCommand {
+    /// Sign for another attester, from the next slot on
+    Add(AddArgs),
+    /// Give an attester up, irrevocably, so that another cluster can take its key over
+    Release(ReleaseArgs),
+}
+
+/// A replica's admin port.
+#[derive(Debug, Args)]
+pub(crate) struct AdminArgs {
+    /// The replica's admin port
+    #[arg(long, default_value = "http://127.0.0.1:8880")]
+    pub(crate) admin_url: Url,
+    /// File that holds the admin key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ollin duties list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+    /// Only this attester's
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) attester: Option<Address>,
+    /// Only this slot's
+    #[arg(long)]
+    pub(crate) slot: Option<u64>,
+    /// At most so many duties, the newest
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+/// `ollin duties export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+    /// Only this attester's; repeatable
+    #[arg(long = "attester", value_name = "ADDRESS")]
+    pub(crate) attesters: Vec<Address>,
+    /// Where to write; standard output if absent. An existing file is not overwritten
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `ollin duties import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The interchange file
+    pub(crate) file: PathBuf,
+    /// A doubt that you have settled: `unreleased` (the old cluster is gone for good) or `frozen`; repeatable
+    #[arg(long, value_name = "DOUBT")]
+    pub(crate) accept: Vec<Doubt>,
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+}
+
+/// `ollin duties verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Interchange files, segments of an audit, audit directories, or data directories; several audits must agree
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A hash that every audit must pass through, such as the one that `ollin duties list` shows
+    #[arg(long, value_name = "HASH", value_parser = parse_hash)]
+    pub(crate) head: Option<[u8; 32]>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ollin duties missed`.
+#[derive(Debug, Args)]
+pub(crate) struct MissedArgs {
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+}
+
+/// `ollin attester add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// Its address; every replica's keystore holds its key
+    pub(crate) attester: Address,
+    /// The interchange file of the cluster that released it: nothing is signed at or below its stop line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) after: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+}
+
+/// `ollin attester release`.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// Its address
+    pub(crate) attester: Address,
+    /// The last slot in which it may still sign here; the present one if absent
+    #[arg(long, value_name = "SLOT")]
+    pub(crate) last_slot: Option<u64>,
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+}
+
+fn parse_hash(text: &str) -> Result<[u8; 32], hex::FromHexError> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash)?;
+    Ok(hash)
+}

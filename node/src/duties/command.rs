@@ -1,0 +1,288 @@
+//! `ollin duties` and `ollin attester`: asks a replica, or reads files, and shows the answer.
+//!
+//! Exit codes: 0 done, or nothing is wrong; 1 it could not be done (no replica answers, a file cannot be read); 2 the command line is
+//! wrong; 3 refused and nothing was changed, or a file is not valid.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use anyhow::{Context, bail};
+use ollin_guard::interchange::Interchange;
+use ollin_protocol::units::Slot;
+use ollin_rpc::view::{AttesterStanding, DutyList, ListedDuty, MissedDuties};
+use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
+use reqwest::{Client, StatusCode};
+use serde::Serialize;
+
+use super::verify::verify;
+use crate::cli::duties::{
+    AddArgs, AdminArgs, AttesterCommand, DutiesCommand, ExportArgs, ImportArgs, ListArgs, ReleaseArgs, VerifyArgs,
+};
+use crate::http::{send_any, with_key};
+use crate::status_text::duty_word;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(90);
+/// Exit code of a refusal, or of a file that is not valid.
+const REFUSED: u8 = 3;
+
+/// `ollin duties`.
+///
+/// # Errors
+/// If no replica answers, or a file cannot be read or written.
+pub(crate) async fn duties(command: &DutiesCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        DutiesCommand::List(arguments) => list(arguments).await,
+        DutiesCommand::Export(arguments) => export(arguments).await,
+        DutiesCommand::Import(arguments) => import(arguments).await,
+        DutiesCommand::Verify(arguments) => verified(arguments),
+        DutiesCommand::Missed(arguments) => shown(&arguments.admin, DutiesRequest::Missed).await,
+    }
+}
+
+/// `ollin attester`.
+///
+/// # Errors
+/// If no replica answers, or a file cannot be read.
+pub(crate) async fn attester(command: &AttesterCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AttesterCommand::Add(arguments) => add(arguments).await,
+        AttesterCommand::Release(ReleaseArgs { attester, last_slot, admin }) => {
+            let last_slot = last_slot.map(Slot::new);
+            shown(admin, DutiesRequest::ReleaseAttester { attester: *attester, last_slot }).await
+        }
+    }
+}
+
+async fn list(arguments: &ListArgs) -> anyhow::Result<ExitCode> {
+    let ListArgs { admin, attester, slot, limit } = arguments;
+    shown(admin, DutiesRequest::List { attester: *attester, slot: slot.map(Slot::new), limit: *limit }).await
+}
+
+async fn export(arguments: &ExportArgs) -> anyhow::Result<ExitCode> {
+    let ExportArgs { admin, attesters, out } = arguments;
+    let file = match ask(admin, &DutiesRequest::Export { attesters: attesters.clone() }).await? {
+        Ok(DutiesAnswer::Exported(file)) => file,
+        Ok(other) => bail!("the replica answered something else: {other:?}"),
+        Err(refused) => return refusal(admin.json, &refused),
+    };
+    // Read it back: what is handed on must be what the other side can read.
+    let interchange = Interchange::parse(file.as_bytes()).context("the exported file")?;
+    let unreleased: Vec<&Address> =
+        interchange.attesters().iter().filter(|(_, standing)| !standing.released).map(|(attester, _)| attester).collect();
+    if !unreleased.is_empty() {
+        eprintln!(
+            "ollin: {} of these attesters are not released: this cluster signs on, and its file protects nobody",
+            unreleased.len()
+        );
+        eprintln!("ollin: to move a key, release it first: ollin attester release {}", unreleased[0]);
+    }
+    let Some(out) = out else {
+        print!("{file}");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut open = fs::OpenOptions::new();
+    let written = open.write(true).create_new(true).open(out).and_then(|mut opened| {
+        opened.write_all(file.as_bytes())?;
+        opened.sync_all()
+    });
+    written.with_context(|| format!("{} cannot be written", out.display()))?;
+    let (duties, stop_line) = (interchange.duties().len(), interchange.stop_line());
+    if admin.json {
+        println!("{}", serde_json::json!({ "file": out, "duties": duties, "stop_line": stop_line }));
+    } else {
+        println!("{duties} duties of {} attesters, stop line {stop_line}: {}", interchange.attesters().len(), out.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn import(arguments: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let ImportArgs { file, accept, admin } = arguments;
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let accept = accept.iter().map(ToString::to_string).collect();
+    shown(admin, DutiesRequest::Import { file: text, accept }).await
+}
+
+async fn add(arguments: &AddArgs) -> anyhow::Result<ExitCode> {
+    let AddArgs { attester, after, admin } = arguments;
+    let after = match after.as_deref().map(|file| stop_line(file, attester)).transpose()? {
+        None => None,
+        Some(Ok(stop_line)) => Some(stop_line),
+        Some(Err(refused)) => return refusal(admin.json, &refused),
+    };
+    shown(admin, DutiesRequest::AddAttester { attester: *attester, after }).await
+}
+
+/// The stop line of one attester in a file. It counts only if the attester was released.
+fn stop_line(file: &Path, attester: &Address) -> anyhow::Result<Result<Slot, DutiesRefused>> {
+    let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let refused = |message| Ok(Err(DutiesRefused { code: "file".to_owned(), message }));
+    let interchange = match Interchange::parse(&bytes) {
+        Ok(interchange) => interchange,
+        Err(fault) => return refused(format!("{}: {:#}", file.display(), anyhow::Error::new(fault))),
+    };
+    match interchange.attesters().get(attester) {
+        None => refused(format!("{} does not list attester {attester}", file.display())),
+        Some(standing) if !standing.released => refused(format!(
+            "attester {attester} was not released by the cluster that wrote {}: release it there",
+            file.display()
+        )),
+        Some(standing) => Ok(Ok(standing.stop_line)),
+    }
+}
+
+fn verified(arguments: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let verified = verify(&arguments.paths, arguments.head.as_ref())?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&verified)?);
+    } else {
+        print!("{}", verified.text());
+    }
+    Ok(if verified.valid { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
+}
+
+/// Asks and shows the answer.
+async fn shown(admin: &AdminArgs, request: DutiesRequest) -> anyhow::Result<ExitCode> {
+    let answer = match ask(admin, &request).await? {
+        Ok(answer) => answer,
+        Err(refused) => return refusal(admin.json, &refused),
+    };
+    if admin.json {
+        println!("{}", inner(&answer)?);
+    } else {
+        print!("{}", text(&answer));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refusal(json: bool, refused: &DutiesRefused) -> anyhow::Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(refused)?);
+    } else {
+        eprintln!("ollin: refused: {refused}");
+    }
+    Ok(ExitCode::from(REFUSED))
+}
+
+async fn ask(admin: &AdminArgs, request: &DutiesRequest) -> anyhow::Result<Result<DutiesAnswer, DutiesRefused>> {
+    let url = admin.admin_url.join("/duties").context("the admin URL of the replica")?;
+    let request = with_key(Client::new().post(url.clone()).json(request), admin.api_key_file.as_deref())?.timeout(TIMEOUT);
+    let response = send_any(request, &url).await?;
+    let status = response.status();
+    let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
+    if status == StatusCode::OK {
+        return serde_json::from_str(&text).map(Ok).with_context(|| format!("the answer of {url}: is it an admin port?"));
+    }
+    match serde_json::from_str(&text) {
+        Ok(refused) => Ok(Err(refused)),
+        Err(_) => bail!("{url} answered {status}: {text}"),
+    }
+}
+
+/// The answer's document without the name of its kind.
+fn inner(answer: &DutiesAnswer) -> anyhow::Result<String> {
+    fn pretty(value: &impl Serialize) -> anyhow::Result<String> {
+        Ok(serde_json::to_string_pretty(value)?)
+    }
+    match answer {
+        DutiesAnswer::List(list) => pretty(list),
+        DutiesAnswer::Exported(file) => Ok(file.clone()),
+        DutiesAnswer::Imported(imported) => pretty(imported),
+        DutiesAnswer::Missed(missed) => pretty(missed),
+        DutiesAnswer::Added(moved) | DutiesAnswer::Released(moved) => pretty(moved),
+    }
+}
+
+fn text(answer: &DutiesAnswer) -> String {
+    match answer {
+        DutiesAnswer::List(list) => list_text(list),
+        DutiesAnswer::Exported(file) => file.clone(),
+        DutiesAnswer::Missed(missed) => missed_text(missed),
+        DutiesAnswer::Imported(imported) => {
+            let mut text = format!(
+                "{} duties of {} attesters taken over, stop line {}: nothing is signed at or below it\n",
+                imported.duties,
+                imported.attesters.len(),
+                imported.stop_line
+            );
+            for attester in &imported.unlisted {
+                text += &format!("attester {attester} is not in the file: is it new?\n");
+            }
+            text + "now create the cluster: ollin cluster create, at the same replica\n"
+        }
+        DutiesAnswer::Added(moved) => {
+            format!("attester {} added: its first slot is after {}\n", moved.attester, moved.slot)
+        }
+        DutiesAnswer::Released(moved) => {
+            let (attester, slot) = (moved.attester, moved.slot);
+            format!(
+                "attester {attester} released: this cluster never signs for it after slot {slot}\n\
+                 hand its file over: ollin duties export --attester {attester} --out {attester}.json\n"
+            )
+        }
+    }
+}
+
+fn list_text(list: &DutyList) -> String {
+    let mut text = String::new();
+    let slot = |slot: Option<Slot>| slot.map_or("-".to_owned(), |slot| slot.to_string());
+    let _ = writeln!(text, "cluster {} as replica {} has applied it: {}", list.cluster_id, list.replica, list.phase);
+    if let (Some(chain_id), Some(rollup)) = (list.chain_id, list.rollup) {
+        let _ = writeln!(text, "rollup {rollup} on chain {chain_id}");
+    }
+    let _ = writeln!(text, "floor {}, watermark {}, closed {}", slot(list.floor), slot(list.watermark), slot(list.closed));
+    let _ = writeln!(text, "audit {} records, head {}", list.audit.records, list.audit.hash);
+    for attester in &list.attesters {
+        let _ = writeln!(text, "attester {}{}", attester.address, standing(attester));
+    }
+    let _ = writeln!(text, "{} duties{}", list.total, if list.total > list.duties.len() { ", the newest are" } else { "" });
+    for duty in &list.duties {
+        let _ = writeln!(text, "  {}", line(duty));
+    }
+    text
+}
+
+fn standing(attester: &AttesterStanding) -> String {
+    let mut text = String::new();
+    if let Some(floor) = attester.floor {
+        text += &format!(", since slot {floor}");
+    }
+    if let Some(last_slot) = attester.released {
+        text += &format!(", released after slot {last_slot}");
+    }
+    if let Some(duty) = &attester.frozen {
+        text += &format!(", FROZEN: its key has signed elsewhere, {}", line(duty));
+    }
+    if !attester.key && attester.released.is_none() {
+        text += ", NO KEY in this replica's keystore";
+    }
+    text
+}
+
+fn line(duty: &ListedDuty) -> String {
+    let index = duty.index.map_or(String::new(), |index| format!(" {index}"));
+    let root = duty.root.map_or("(not over)".to_owned(), |root| root.to_string());
+    format!("slot {} {}{index} of {} {root}", duty.slot, duty_word(duty.kind), duty.attester)
+}
+
+fn missed_text(missed: &MissedDuties) -> String {
+    let (Some(since), Some(until)) = (missed.since, missed.until) else {
+        return format!("replica {} has not judged a slot yet\n", missed.replica);
+    };
+    let mut text =
+        format!("{} missed in slots {since} to {until}, as replica {} saw them\n", missed.missed.len(), missed.replica);
+    for duty in &missed.missed {
+        let reason = serde_json::to_value(duty.reason).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
+        let whose = match duty.attesters.as_slice() {
+            [one] => one.to_string(),
+            several => format!("{} attesters", several.len()),
+        };
+        let _ = writeln!(text, "  slot {} {} of {whose}: {reason}: {}", duty.slot, duty_word(duty.kind), duty.detail);
+    }
+    text
+}

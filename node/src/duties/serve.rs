@@ -1,0 +1,173 @@
+//! Answers what the admin port asks about duties.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use alloy_primitives::Address;
+use ollin_consensus::{CommandError, SigningLog};
+use ollin_guard::interchange::{Doubt, Interchange};
+use ollin_keystore::Keystore;
+use ollin_l1::L1;
+use ollin_protocol::units::Slot;
+use ollin_rpc::view::{AttesterMoved, AttesterStanding, AuditPosition, DutiesImported, DutyList};
+use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
+
+use super::listed;
+use crate::admin::{begun_slot, binding, code};
+
+/// How long one command to the log may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most duties of one list.
+const MAX_LISTED: usize = 100_000;
+
+/// What the answers are made from.
+pub(crate) struct Sources<'a> {
+    pub(crate) log: &'a SigningLog,
+    pub(crate) l1: &'a L1,
+    pub(crate) keystore: &'a Keystore,
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// [`DutiesRefused`]: nothing was changed, save with the code `unknown`.
+pub(crate) async fn answer(sources: &Sources<'_>, request: DutiesRequest) -> Result<DutiesAnswer, DutiesRefused> {
+    match request {
+        DutiesRequest::List { attester, slot, limit } => Ok(DutiesAnswer::List(sources.list(attester, slot, limit))),
+        DutiesRequest::Export { attesters } => sources.export(&attesters).map(DutiesAnswer::Exported),
+        DutiesRequest::Import { file, accept } => sources.import(&file, &accept).await.map(DutiesAnswer::Imported),
+        DutiesRequest::Missed => Err(refused("missed", "this replica keeps no record of missed duties".to_owned())),
+        DutiesRequest::AddAttester { attester, after } => sources.add(attester, after).await.map(DutiesAnswer::Added),
+        DutiesRequest::ReleaseAttester { attester, last_slot } => {
+            sources.release(attester, last_slot).await.map(DutiesAnswer::Released)
+        }
+    }
+}
+
+impl Sources<'_> {
+    fn list(&self, attester: Option<Address>, slot: Option<Slot>, limit: usize) -> DutyList {
+        let Self { log, keystore, .. } = self;
+        let (view, head) = (log.view(), log.audit_head());
+        let current = self.current_slot();
+        // A root of a slot that is not over may not have been released yet (rule R25).
+        let is_over = |slot: Slot| current.is_some_and(|current| slot < current);
+        let mut duties = log.duties();
+        duties.retain(|(duty, _)| {
+            attester.is_none_or(|attester| duty.attester == attester) && slot.is_none_or(|slot| duty.slot == slot)
+        });
+        let total = duties.len();
+        let newest = duties.iter().rev().take(limit.min(MAX_LISTED));
+        let standing = |(address, state): (Address, ollin_guard::AttesterState)| AttesterStanding {
+            address,
+            key: keystore.holds(&address),
+            floor: state.floor,
+            released: state.released,
+            frozen: state.frozen.map(|evidence| listed(&evidence.duty, Some(&evidence.root))),
+        };
+        DutyList {
+            cluster_id: view.cluster_id,
+            replica: view.replica,
+            phase: view.phase.to_string(),
+            chain_id: view.binding.as_ref().map(|binding| binding.chain_id),
+            rollup: view.binding.as_ref().map(|binding| binding.rollup),
+            floor: view.floor,
+            watermark: view.watermark,
+            closed: log.closed(),
+            audit: AuditPosition { records: head.count, hash: hex::encode(head.hash) },
+            attesters: log.attesters().into_iter().map(standing).collect(),
+            total,
+            duties: newest.map(|(duty, root)| listed(duty, Some(root).filter(|_| is_over(duty.slot)))).collect(),
+        }
+    }
+
+    /// The slot of now, by the clock; before genesis there is none.
+    fn current_slot(&self) -> Option<Slot> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        self.l1.schedule().slot_at(now.as_secs())
+    }
+
+    fn export(&self, attesters: &[Address]) -> Result<String, DutiesRefused> {
+        let only: BTreeSet<Address> = attesters.iter().copied().collect();
+        let interchange = self.log.export((!only.is_empty()).then_some(&only));
+        interchange.map(|file| file.to_json()).map_err(|error| refused("export", error.to_string()))
+    }
+
+    async fn import(&self, file: &str, accept: &[String]) -> Result<DutiesImported, DutiesRefused> {
+        let interchange = Interchange::parse(file.as_bytes()).map_err(|error| refused("file", chain(&error)))?;
+        let accepted = accept.iter().map(|word| Doubt::from_str(word)).collect::<Result<BTreeSet<_>, _>>();
+        let accepted = accepted.map_err(|error| refused("accept", error.to_string()))?;
+        let binding = binding(self.l1, self.keystore);
+        let ours = binding.attesters.clone();
+        let imported = self.log.import_duties(binding, &interchange, &accepted).await;
+        imported.map_err(|error| refused(code(&error), chain(&error)))?;
+        let unlisted = ours.into_iter().filter(|attester| !interchange.attesters().contains_key(attester)).collect();
+        Ok(DutiesImported {
+            cluster_id: self.log.view().cluster_id,
+            duties: interchange.duties().len(),
+            attesters: interchange.attesters().keys().copied().collect(),
+            unlisted,
+            stop_line: interchange.stop_line(),
+        })
+    }
+
+    /// Above the present slot, and above the stop line of the former cluster if there was one (rules R7 and R9).
+    async fn add(&self, attester: Address, after: Option<Slot>) -> Result<AttesterMoved, DutiesRefused> {
+        if !self.keystore.holds(&attester) {
+            let message = format!(
+                "this replica's keystore holds no key of {attester}: put it into the keystore of every replica and restart \
+                 them one by one, then add it"
+            );
+            return Err(refused("no_key", message));
+        }
+        let floor = self.begun_slot().await?.max(after.unwrap_or_default());
+        let deadline = Instant::now() + COMMAND_TIMEOUT;
+        self.log.add_attester(attester, floor, deadline).await.map_err(|error| of_command(&error))?;
+        tracing::warn!(%attester, %floor, "attester added");
+        Ok(AttesterMoved { attester, slot: floor })
+    }
+
+    async fn release(&self, attester: Address, last_slot: Option<Slot>) -> Result<AttesterMoved, DutiesRefused> {
+        let last_slot = match last_slot {
+            Some(last_slot) => last_slot,
+            None => self.begun_slot().await?,
+        };
+        let deadline = Instant::now() + COMMAND_TIMEOUT;
+        self.log.release_attester(attester, last_slot, deadline).await.map_err(|error| of_command(&error))?;
+        tracing::warn!(%attester, %last_slot, "attester released");
+        Ok(AttesterMoved { attester, slot: last_slot })
+    }
+
+    async fn begun_slot(&self) -> Result<Slot, DutiesRefused> {
+        begun_slot(self.l1).await.map_err(|error| refused(&error.code, error.message))
+    }
+}
+
+fn of_command(error: &CommandError) -> DutiesRefused {
+    match error {
+        CommandError::NotLeader { leader: Some(leader) } => {
+            refused("not_leader", format!("replica {leader} leads: ask it, at its admin port"))
+        }
+        CommandError::NotLeader { leader: None } => {
+            refused("not_leader", "no leader is known: wait for an election, or look at `ollin status`".to_owned())
+        }
+        CommandError::Unknown { .. } => refused("unknown", format!("{error}: list the duties before asking again")),
+        CommandError::Rejected(_) | CommandError::Refused(_) => refused("rejected", error.to_string()),
+        CommandError::Halted { .. } => refused("halted", error.to_string()),
+    }
+}
+
+fn refused(code: &str, message: String) -> DutiesRefused {
+    DutiesRefused { code: code.to_owned(), message }
+}
+
+/// An error with its causes, for one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
