@@ -25,6 +25,7 @@ mod config;
 mod directory;
 mod entry;
 pub mod failpoint;
+pub mod fitness;
 mod grant;
 mod halt;
 mod log;
