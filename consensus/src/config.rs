@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ollin_protocol::units::ReplicaId;
 
+use crate::leadership::{TimerProfile, Timers};
+
 /// Settings of one replica of the signing log.
 #[derive(Clone, Debug)]
 pub struct ConsensusConfig {
@@ -17,11 +19,11 @@ pub struct ConsensusConfig {
     pub replica: ReplicaId,
     /// Where to listen for the other replicas.
     pub listen: SocketAddr,
-    /// How often a leader shows that it lives. Default 50 ms.
+    /// How often a leader shows that it lives. Default as in [`TimerProfile::OneRegion`].
     pub heartbeat: Duration,
-    /// Least silence after which a follower campaigns, counted from the end of the leader's lease. Default 150 ms.
+    /// Least silence after which a follower campaigns, counted from the end of the leader's lease.
     pub election_timeout_min: Duration,
-    /// Most silence; also the leader's lease. Default 300 ms.
+    /// Most silence; also the leader's lease.
     pub election_timeout_max: Duration,
     /// A snapshot is taken after that many entries. Default 5000.
     pub snapshot_every: u64,
@@ -45,14 +47,15 @@ pub enum ConfigError {
 impl ConsensusConfig {
     /// Defaults for everything but the places and the id.
     pub fn new(data_directory: PathBuf, cluster_directory: PathBuf, replica: ReplicaId, listen: SocketAddr) -> Self {
+        let timers = TimerProfile::default().timers();
         Self {
             data_directory,
             cluster_directory,
             replica,
             listen,
-            heartbeat: Duration::from_millis(50),
-            election_timeout_min: Duration::from_millis(150),
-            election_timeout_max: Duration::from_millis(300),
+            heartbeat: timers.heartbeat,
+            election_timeout_min: timers.election_timeout_min,
+            election_timeout_max: timers.election_timeout_max,
             snapshot_every: 5000,
         }
     }
@@ -81,6 +84,15 @@ impl ConsensusConfig {
         faults
     }
 
+    /// Raft's timers.
+    pub(crate) fn timers(&self) -> Timers {
+        Timers {
+            heartbeat: self.heartbeat,
+            election_timeout_min: self.election_timeout_min,
+            election_timeout_max: self.election_timeout_max,
+        }
+    }
+
     /// How long a quorum's answer counts: openraft's leader lease is its greatest election timeout.
     pub(crate) fn lease(&self) -> Duration {
         self.election_timeout_max
@@ -104,14 +116,14 @@ mod tests {
     fn every_fault_is_reported_with_its_rule() {
         let mut bad = config();
         bad.heartbeat = Duration::from_millis(100);
-        bad.election_timeout_max = Duration::from_millis(150);
+        bad.election_timeout_max = Duration::from_millis(100);
         bad.snapshot_every = 0;
         let faults: Vec<String> = bad.validate().iter().map(ToString::to_string).collect();
         assert_eq!(
             faults,
             [
-                "election_timeout_min is 150 ms, expected at least 200 ms (2 heartbeats)",
-                "election_timeout_max is 150 ms, expected 160 ms to 60 s",
+                "election_timeout_min is 100 ms, expected at least 200 ms (2 heartbeats)",
+                "election_timeout_max is 100 ms, expected 110 ms to 60 s",
                 "snapshot_every is 0, expected 10 to 1000000",
             ]
         );

@@ -28,6 +28,7 @@ pub mod failpoint;
 pub mod fitness;
 mod grant;
 mod halt;
+mod leadership;
 mod log;
 mod raft;
 mod role;
@@ -48,6 +49,9 @@ pub use config::{ConfigError, ConsensusConfig};
 pub use directory::DirectoryError;
 pub use entry::EntryError;
 pub use grant::{AttemptGrant, Grant};
+pub use leadership::{
+    Answer, Ask, AskError, Asked, HandOverError, HandedOver, Measured, Misfit, Peer, TimerProfile, Timers, Timings,
+};
 pub use log::{
     AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, OpenError, Parts, SigningLog,
 };

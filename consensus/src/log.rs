@@ -32,7 +32,7 @@ use crate::config::ConsensusConfig;
 use crate::raft::Raft;
 use crate::role::{LogIndex, Role, Term};
 use crate::runtime::{self, JoinHandle};
-use crate::store::{Progress, SharedState, StateMachine};
+use crate::store::{Progress, SharedState, StateMachine, SyncClock};
 use crate::transport::{Client, Shared};
 use crate::view::{ClusterView, MemberView};
 
@@ -40,8 +40,6 @@ pub use claim::ClaimRequest;
 pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, OpenError};
 pub use open::Parts;
 
-/// How long leadership may take to go over when a leader shuts down.
-const HAND_OVER: Duration = Duration::from_secs(1);
 /// How long the store may take to close.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -51,14 +49,16 @@ pub struct SigningLog {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: ConsensusConfig,
+/// Everything that the clones share. Leadership's part of the handle (`leadership.rs`) reads it too.
+pub(crate) struct Inner {
+    pub(crate) config: ConsensusConfig,
     cluster: ClusterFile,
-    raft: openraft::Raft<Raft, StateMachine>,
+    pub(crate) raft: openraft::Raft<Raft, StateMachine>,
     state: SharedState,
     progress: Progress,
-    shared: Shared,
-    client: Client,
+    pub(crate) shared: Shared,
+    pub(crate) client: Client,
+    pub(crate) sync_clock: SyncClock,
     role: channel::Receiver<Role>,
     term: channel::Receiver<Term>,
     /// Numbers this process's proposals.
@@ -80,6 +80,10 @@ pub struct BoundDuty {
 }
 
 impl SigningLog {
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     /// Sets the latest slot for which claims are admitted: the slot of now + one L1 slot (safety rule R7). Until it is set for the
     /// first time every claim is [`ClaimError::TooEarly`]. It may be set on every tick; it need not rise.
     pub fn set_slot_horizon(&self, latest: Slot) {
@@ -225,42 +229,19 @@ impl SigningLog {
         }
     }
 
-    /// Asks that leadership goes over to `to`; only a leader's asking has an effect. Returns before it has.
-    ///
-    /// # Errors
-    /// [`CommandError::Halted`] if Raft has stopped.
-    pub async fn transfer_leadership(&self, to: ReplicaId) -> Result<(), CommandError> {
-        let asked = self.inner.raft.trigger().transfer_leader(to.get()).await;
-        asked.map_err(|error| CommandError::Halted { reason: error.to_string() })
-    }
-
     /// Hands leadership over if it can, stops Raft and the listener, and closes the store. In bounded time.
     pub async fn shutdown(&self) {
-        self.hand_over().await;
+        self.hand_over_at_shutdown().await;
         self.stop().await;
     }
 
-    async fn hand_over(&self) {
-        let metrics = self.inner.raft.metrics().borrow_watched().clone();
-        let own = self.inner.config.replica.get();
-        if metrics.current_leader != Some(own) || self.inner.shared.halt.is_halted() {
+    async fn hand_over_at_shutdown(&self) {
+        if self.inner.shared.halt.is_halted() || self.leaderless().is_some() {
             return;
         }
-        let voters: Vec<u64> = metrics.membership_config.voter_ids().filter(|id| *id != own).collect();
-        let matched = metrics.replication.unwrap_or_default();
-        let place = |id: &u64| matched.get(id).cloned().flatten().map(|id| id.index);
-        let Some(successor) = voters.into_iter().max_by_key(place) else {
-            return;
-        };
-        if self.transfer_leadership(ReplicaId::new(successor)).await.is_ok() {
-            let deadline = runtime::now() + HAND_OVER;
-            let mut metrics = self.inner.raft.metrics();
-            while metrics.borrow_watched().current_leader == Some(own) {
-                if runtime::timeout_at(deadline, metrics.changed()).await.is_err() {
-                    tracing::warn!(successor, "leadership did not go over in time");
-                    return;
-                }
-            }
+        let Some(to) = self.best_successor() else { return };
+        if let Err(error) = self.hand_over(to).await {
+            tracing::warn!(%error, "leadership was not handed over");
         }
     }
 

@@ -12,6 +12,7 @@ mod machine;
 mod options;
 mod rocks;
 mod sync;
+mod sync_clock;
 #[cfg(test)]
 mod tests;
 
@@ -23,3 +24,4 @@ pub(crate) use machine::{Progress, SharedState, StateMachine};
 pub(crate) use rocks::RocksDisk;
 pub use sync::Fatal;
 pub(crate) use sync::{SyncQueue, abort_process};
+pub(crate) use sync_clock::SyncClock;

@@ -15,7 +15,7 @@ mod tls_wire;
 mod wire;
 
 pub(crate) use client::{CallError, Client};
-pub(crate) use frame::{Refused, Request};
+pub(crate) use frame::{Refused, Request, Response};
 pub(crate) use greeter::greet;
 pub(crate) use network::Network;
 pub(crate) use peers::{Self_, Shared};

@@ -11,6 +11,7 @@ use crate::attempt::AttemptRefusal;
 use crate::cluster_file::ClusterFileError;
 use crate::config::ConfigError;
 use crate::directory::DirectoryError;
+use crate::leadership::Misfit;
 use crate::store::StoreError;
 use crate::transport::TlsError;
 
@@ -67,6 +68,16 @@ pub enum OpenError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// Raft's timers are too short for this network or this disk.
+    #[error(
+        "raft's timers do not fit: {}; set OLLIN_TIMER_PROFILE=multi-region, or OLLIN_HEARTBEAT_INTERVAL_MS and \
+         OLLIN_ELECTION_TIMEOUT_MS, the same on every replica",
+        misfits.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    Timers {
+        /// Everything that does not fit.
+        misfits: Vec<Misfit>,
     },
     /// Raft could not be started over the store.
     #[error("raft cannot start: {reason}")]

@@ -17,6 +17,7 @@ use crate::cluster_file::ClusterFile;
 use crate::config::ConsensusConfig;
 use crate::directory::DirectoryLock;
 use crate::halt::Halt;
+use crate::leadership::{Measured, Suspicion, Watchdog, exchange, hand_over_when_stalled, measure_sync};
 use crate::raft::Member;
 use crate::role::{Role, Term};
 use crate::runtime;
@@ -61,7 +62,15 @@ impl SigningLog {
         check_certificate(&config, &cluster.members()?, wire.fingerprint())?;
         let lock = DirectoryLock::take(&config.data_directory)?;
         let disk = Box::new(RocksDisk::open(&config.data_directory, lock)?);
-        Self::open_with(config, Parts { cluster, disk, wire, fatal: abort_process }).await
+        let sync = measure_sync(&config.data_directory).await;
+        let timers = config.timers();
+        let log = Self::open_with(config, Parts { cluster, disk, wire, fatal: abort_process }).await?;
+        let misfits = timers.misfits(&Measured { sync, round_trips: log.measure_round_trips().await });
+        if misfits.is_empty() {
+            return Ok(log);
+        }
+        log.shutdown().await;
+        Err(OpenError::Timers { misfits })
     }
 
     /// Opens the replica on what it is given: verifies its store, makes sure that no other process acts under its id, and starts
@@ -96,8 +105,10 @@ impl SigningLog {
         let serving = wire.listen(server.clone(), stop.clone()).await.map_err(listen)?;
 
         let progress = Progress::new();
+        let in_task = database.flush_in_task().is_some();
         let sync = SyncQueue::start(Arc::clone(&database), fatal);
         let sync = sync.map_err(|error| OpenError::Raft { reason: error.to_string() })?;
+        let sync_clock = sync.clock();
         let log_store = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), me.replica)?;
         let machine = StateMachine::new(database, chain, Arc::clone(&state), sync, progress.clone(), halt);
         let network = Network::new(client.clone(), shared.clone());
@@ -113,14 +124,28 @@ impl SigningLog {
             progress: progress.clone(),
             shared: shared.clone(),
             lease: config.lease(),
+            stalled: shared.leadership.stalled(),
             role,
             term,
+            stop: stop.clone(),
+        };
+        let watchdog =
+            Watchdog { clock: sync_clock.clone(), leadership: shared.leadership.clone(), fatal, stop: stop.clone() };
+        let watchdog = watchdog.start(in_task).map_err(|error| OpenError::Raft { reason: error.to_string() })?;
+        let suspicion = Suspicion {
+            raft: raft.clone(),
+            client: client.clone(),
+            shared: shared.clone(),
+            stalled: shared.leadership.stalled(),
             stop: stop.clone(),
         };
         let tasks = vec![
             runtime::spawn(serving),
             runtime::spawn(role_loop.run()),
             runtime::spawn(greet(client.clone(), shared.clone(), stop.clone())),
+            runtime::spawn(exchange(client.clone(), shared.clone(), stop.clone())),
+            runtime::spawn(suspicion.run()),
+            runtime::spawn(watchdog),
         ];
         let inner = Inner {
             config,
@@ -130,15 +155,19 @@ impl SigningLog {
             progress,
             shared,
             client,
+            sync_clock,
             role: role_seen,
             term: term_seen,
             sequence: AtomicU64::new(0),
             horizon: AtomicU64::new(0),
-            stop,
+            stop: stop.clone(),
             tasks: Mutex::new(tasks),
             closed,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let log = Self { inner: Arc::new(inner) };
+        let stall = runtime::spawn(hand_over_when_stalled(log.clone(), stop));
+        log.inner.tasks.lock().push(stall);
+        Ok(log)
     }
 }
 

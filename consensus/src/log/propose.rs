@@ -92,8 +92,11 @@ impl SigningLog {
         installed.mark_unchanged();
         let mut current = inner.term.clone();
         let mut halted = inner.shared.halt.subscribe();
+        let mut stalled = inner.shared.leadership.stalled();
         let write = inner.raft.write(CommandBytes(bytes.clone())).with_leader(term.get()).responder(responder);
-        if let Err(error) = write.await {
+        // Raft's queue may stand still with its disk.
+        let Ok(written) = runtime::timeout_at(deadline, write).await else { return Ok(Tried::Lost) };
+        if let Err(error) = written {
             // Raft has stopped; whether it took the command first cannot be told.
             tracing::error!(%error, "raft does not take commands any more");
             return Ok(Tried::Lost);
@@ -107,6 +110,7 @@ impl SigningLog {
             _ = installed.changed() => return Ok(Tried::Lost),
             _ = current.wait_for(|current| *current != term) => return Ok(Tried::Lost),
             _ = halted.wait_for(Option::is_some) => return Ok(Tried::Lost),
+            _ = stalled.wait_for(|stalled| *stalled) => return Ok(Tried::Lost),
         };
         match answer {
             Err(_) | Ok(Err(ClientWriteError::LogEntryDiscarded(_))) => Ok(Tried::Lost),

@@ -3,6 +3,7 @@
 mod cluster;
 mod intruder;
 mod latency;
+mod leadership;
 mod publishing;
 
 use std::collections::BTreeSet;

@@ -21,6 +21,8 @@ pub(super) struct RoleLoop {
     pub(super) progress: Progress,
     pub(super) shared: Shared,
     pub(super) lease: Duration,
+    /// The disk hangs: what is granted meanwhile may be nowhere but in memory here.
+    pub(super) stalled: watch::Receiver<bool>,
     pub(super) role: watch::Sender<Role>,
     pub(super) term: watch::Sender<Term>,
     pub(super) stop: CancellationToken,
@@ -32,6 +34,7 @@ impl RoleLoop {
         let mut metrics = self.raft.metrics();
         let mut applied = self.progress.applied.subscribe();
         let mut halted = self.shared.halt.subscribe();
+        let mut stalled = self.stalled.clone();
         // A lease ends without any event: it is looked at a few times in its length.
         let tick = self.lease / 4;
         loop {
@@ -49,6 +52,7 @@ impl RoleLoop {
                 changed = metrics.changed() => if changed.is_err() { break },
                 _ = applied.changed() => {}
                 _ = halted.changed() => {}
+                changed = stalled.changed() => if changed.is_err() { break },
                 () = runtime::sleep(tick) => {}
             }
         }
@@ -68,7 +72,7 @@ impl RoleLoop {
             *term = Term::new(metrics.current_term);
             changed
         });
-        let leads = self.leads(metrics) && !self.shared.halt.is_halted();
+        let leads = self.leads(metrics) && !self.shared.halt.is_halted() && !*self.stalled.borrow();
         match metrics.last_log_index {
             Some(last) if leads => {
                 self.step(Event::Elected { term: Term::new(metrics.current_term), barrier: LogIndex::new(last) });

@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
 use super::error::StoreError;
+use super::sync_clock::SyncClock;
+use crate::failpoint;
 use crate::raft::Raft;
 use crate::runtime;
 
@@ -21,6 +23,7 @@ pub type Fatal = fn(&str);
 #[derive(Clone, Debug)]
 pub(crate) struct SyncQueue {
     sender: mpsc::Sender<Waiter>,
+    clock: SyncClock,
 }
 
 /// Somebody whose writes must be durable before they go on.
@@ -37,18 +40,26 @@ pub(crate) struct SyncEnded;
 impl SyncQueue {
     pub(crate) fn start(database: Arc<Database>, fatal: Fatal) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(CAPACITY);
+        let clock = SyncClock::default();
+        let timed = clock.clone();
         if database.flush_in_task().is_some() {
             // Ends with the queue, as the thread does.
-            drop(runtime::spawn(run_in_task(database, receiver, fatal)));
+            drop(runtime::spawn(run_in_task(database, receiver, timed, fatal)));
         } else {
-            thread::Builder::new().name("raft-sync".to_owned()).spawn(move || run_on_thread(&database, receiver, fatal))?;
+            let run = move || run_on_thread(&database, receiver, &timed, fatal);
+            thread::Builder::new().name("raft-sync".to_owned()).spawn(run)?;
         }
-        Ok(Self { sender })
+        Ok(Self { sender, clock })
     }
 
     /// Completes `callback` once everything written so far is durable. Returns before that.
     pub(crate) async fn append(&self, callback: IOFlushed<Raft>) -> Result<(), SyncEnded> {
         self.sender.send(Waiter::Append(callback)).await.map_err(|_| SyncEnded)
+    }
+
+    /// How long syncs take.
+    pub(crate) fn clock(&self) -> SyncClock {
+        self.clock.clone()
     }
 
     /// Returns once everything written so far is durable.
@@ -59,22 +70,27 @@ impl SyncQueue {
     }
 }
 
-fn run_on_thread(database: &Database, mut receiver: mpsc::Receiver<Waiter>, fatal: Fatal) {
+fn run_on_thread(database: &Database, mut receiver: mpsc::Receiver<Waiter>, clock: &SyncClock, fatal: Fatal) {
     while let Some(first) = receiver.blocking_recv() {
         let waiters = gather(first, &mut receiver);
-        let started = runtime::now();
-        if !release(database.flush(), waiters, fatal) {
+        clock.begin();
+        failpoint::hold("log-sync");
+        let flushed = database.flush();
+        metrics::histogram!("ollin_log_sync_seconds").record(clock.end());
+        if !release(flushed, waiters, fatal) {
             return;
         }
-        metrics::histogram!("ollin_log_sync_seconds").record(runtime::elapsed(started));
     }
 }
 
-async fn run_in_task(database: Arc<Database>, mut receiver: mpsc::Receiver<Waiter>, fatal: Fatal) {
+async fn run_in_task(database: Arc<Database>, mut receiver: mpsc::Receiver<Waiter>, clock: SyncClock, fatal: Fatal) {
     while let Some(first) = receiver.recv().await {
         let waiters = gather(first, &mut receiver);
         let Some(flushed) = database.flush_in_task() else { return };
-        if !release(flushed.await, waiters, fatal) {
+        clock.begin();
+        let flushed = flushed.await;
+        clock.end();
+        if !release(flushed, waiters, fatal) {
             return;
         }
     }
@@ -107,7 +123,7 @@ fn release(flushed: Result<(), StoreError>, waiters: Vec<Waiter>, fatal: Fatal) 
     true
 }
 
-/// Ends the process: after a failed sync nothing in it may be believed.
+/// Ends the process: after a failed sync, or during one that does not end, nothing in it may be believed.
 pub(crate) fn abort_process(reason: &str) {
     tracing::error!(reason, "the store cannot be synced: aborting");
     std::process::abort();

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{Chain, Position};
 use crate::entry::Entry;
+use crate::fitness::Report;
+use crate::leadership::{Answer, Ask};
 use crate::raft::VoteRecord;
 use crate::sealed::{self, SealError};
 
@@ -61,6 +63,10 @@ pub(crate) enum Request {
     },
     /// Hand leadership over to the sender: only while the cluster is being created.
     Yield,
+    /// How the sender is; answered in kind.
+    Report(Report),
+    /// What an operator wants of this replica's leadership.
+    Ask(Ask),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,6 +86,8 @@ pub(crate) enum Response {
     TransferLeader(Result<(), TransferRefused>),
     Yield,
     Refused(Refused),
+    Report(Report),
+    Answer(Answer),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use super::frame::{Frame, Refused};
 use super::tls::Fingerprint;
 use crate::chain::{ChainIndex, Position};
 use crate::halt::Halt;
+use crate::leadership::Leadership;
 use crate::raft::Member;
 use crate::runtime;
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     heard: Arc<Mutex<BTreeMap<u64, Heard>>>,
     pub(crate) chain: Arc<RwLock<ChainIndex>>,
     pub(crate) halt: Halt,
+    pub(crate) leadership: Leadership,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +55,7 @@ pub(super) enum Process {
 impl Shared {
     pub(crate) fn new(me: Self_, members: BTreeMap<u64, Member>, chain: Arc<RwLock<ChainIndex>>, halt: Halt) -> Self {
         let members = Arc::new(RwLock::new(members));
-        Self { me, members, heard: Arc::default(), chain, halt }
+        Self { me, members, heard: Arc::default(), chain, halt, leadership: Leadership::new() }
     }
 
     pub(crate) fn member(&self, replica: u64) -> Option<Member> {
@@ -73,6 +75,11 @@ impl Shared {
 
     pub(super) fn is_member_certificate(&self, fingerprint: &Fingerprint) -> bool {
         self.members.read().values().any(|member| member.fingerprint == *fingerprint)
+    }
+
+    /// The member that a certificate belongs to.
+    pub(super) fn member_with(&self, fingerprint: &Fingerprint) -> Option<u64> {
+        self.members.read().iter().find(|(_, member)| member.fingerprint == *fingerprint).map(|(id, _)| *id)
     }
 
     pub(crate) fn last_heard(&self, replica: u64) -> Option<Duration> {

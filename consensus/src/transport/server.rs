@@ -56,6 +56,14 @@ impl Server {
         self.inner.shared.is_member_certificate(sender)
     }
 
+    /// A connection from the owner of a certificate has ended, by whatever side. A leader keeps its connections: when one ends, its
+    /// process may have.
+    pub fn connection_ended(&self, sender: &Fingerprint) {
+        if let Some(member) = self.inner.shared.member_with(sender) {
+            self.inner.shared.leadership.connection_broke(member);
+        }
+    }
+
     /// Answers an encoded frame of the owner of a certificate. `None` if it is no frame.
     pub async fn answer(&self, sender: Fingerprint, frame: &[u8]) -> Option<Bytes> {
         let frame = Frame::<Request>::decode(frame).ok()?;
@@ -156,6 +164,11 @@ impl Server {
                 raft.trigger().transfer_leader(from).await.map_err(|error| refused(&error))?;
                 Ok(Response::Yield)
             }
+            Request::Report(report) => {
+                self.inner.shared.leadership.hear_report(from, report);
+                Ok(Response::Report(self.inner.shared.leadership.own_report()))
+            }
+            Request::Ask(ask) => self.inner.shared.leadership.serve(ask).await.map(Response::Answer),
         }
     }
 }

@@ -29,19 +29,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Cluster {
     directory: TempDir,
     ports: BTreeMap<u64, u16>,
+    /// Heartbeat interval, least and greatest election timeout.
+    timers: [Duration; 3],
     running: BTreeMap<u64, SigningLog>,
 }
 
 impl Cluster {
     /// Three running replicas without a cluster.
     pub(super) async fn started() -> Self {
+        // Test machines are slow and shared: the leases are several times the defaults.
+        let milliseconds = Duration::from_millis;
+        Self::started_with([milliseconds(50), milliseconds(300), milliseconds(600)]).await
+    }
+
+    async fn started_with(timers: [Duration; 3]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let reserved: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: BTreeMap<u64, u16> = (1..).zip(reserved.iter().map(|held| held.local_addr().unwrap().port())).collect();
         let replicas: Vec<_> = ports.iter().map(|(id, port)| (ReplicaId::new(*id), format!("127.0.0.1:{port}"))).collect();
         certificates::create(&directory.path().join("certificates"), &replicas).unwrap();
         drop(reserved);
-        let mut cluster = Self { directory, ports, running: BTreeMap::new() };
+        let mut cluster = Self { directory, ports, timers, running: BTreeMap::new() };
         for replica in cluster.ids() {
             cluster.start(replica).await.unwrap();
         }
@@ -50,7 +58,16 @@ impl Cluster {
 
     /// Three replicas, bound and open above [`FLOOR`].
     pub(super) async fn created() -> Self {
-        let cluster = Self::started().await;
+        Self::started().await.create().await
+    }
+
+    /// The same with other timers.
+    pub(super) async fn with_timers(heartbeat: Duration, min: Duration, max: Duration) -> Self {
+        Self::started_with([heartbeat, min, max]).await.create().await
+    }
+
+    async fn create(self) -> Self {
+        let cluster = self;
         cluster.log(2).create_cluster(binding(), Slot::new(FLOOR)).await.unwrap();
         for log in cluster.logs() {
             log.set_slot_horizon(Slot::new(1000));
@@ -67,9 +84,7 @@ impl Cluster {
         let listen = ([127, 0, 0, 1], self.ports[&id]).into();
         let certificates = at("certificates".to_owned()).join(format!("replica-{id}"));
         let mut config = ConsensusConfig::new(at(format!("store-{id}")), certificates, ReplicaId::new(id), listen);
-        // Test machines are slow and shared: the leases are twice the defaults.
-        config.election_timeout_min = Duration::from_millis(300);
-        config.election_timeout_max = Duration::from_millis(600);
+        [config.heartbeat, config.election_timeout_min, config.election_timeout_max] = self.timers;
         config.snapshot_every = 20;
         config
     }

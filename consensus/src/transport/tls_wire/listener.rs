@@ -70,8 +70,9 @@ async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, server: Serv
         return;
     };
     let sender = fingerprint(certificate);
+    let answering = server.clone();
     let service = service_fn(move |request| {
-        let server = server.clone();
+        let server = answering.clone();
         async move { Ok::<_, Infallible>(answer(&server, sender, request).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -84,6 +85,7 @@ async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, server: Serv
     if let Err(error) = builder.serve_connection(TokioIo::new(tls), service).await {
         tracing::debug!(%error, "connection of a replica ended");
     }
+    server.connection_ended(&sender);
 }
 
 async fn answer(server: &Server, sender: Fingerprint, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
