@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ollin_consensus::{Binding, CreateError, SigningLog};
+use ollin_consensus::{Answer, Ask, Binding, CreateError, SigningLog};
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
 use ollin_protocol::units::Slot;
-use ollin_rpc::{AdminCommand, ClusterCreated, CreationRefused};
+use ollin_rpc::{AdminCommand, ClusterCreated, CreationRefused, LeadershipOrder, OrderDone, OrderRefused};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::duties::serve;
+use crate::lead::LeadershipHandle;
 
 /// Seconds beyond one L1 slot that the first floor covers.
 const FLOOR_MARGIN_S: u64 = 2;
@@ -28,6 +29,7 @@ pub(crate) async fn serve(
     log: SigningLog,
     l1: L1,
     keystore: Arc<Keystore>,
+    leadership: LeadershipHandle,
     mut commands: mpsc::Receiver<AdminCommand>,
     shutdown: CancellationToken,
 ) {
@@ -37,6 +39,10 @@ pub(crate) async fn serve(
             command = commands.recv() => command,
         };
         match command {
+            Some(AdminCommand::Leadership { order, reply }) => {
+                // Whoever asked may have gone; the outcome is in the status.
+                let _ = reply.send(carry_out(&leadership, order).await);
+            }
             Some(AdminCommand::CreateCluster { reply }) => {
                 let outcome = create_when_all_answer(&log, &l1, &keystore).await;
                 if let Err(refused) = &outcome {
@@ -50,6 +56,20 @@ pub(crate) async fn serve(
                 let _ = reply.send(serve::answer(&sources, request).await);
             }
             None => return,
+        }
+    }
+}
+
+async fn carry_out(leadership: &LeadershipHandle, order: LeadershipOrder) -> Result<OrderDone, OrderRefused> {
+    let answer = match order {
+        LeadershipOrder::Transfer { to } => leadership.order(None, Ask::Transfer { to }).await,
+        LeadershipOrder::Drain { replica, undo } => leadership.order(replica, Ask::Drain { undo }).await,
+    };
+    match answer {
+        Answer::Done { leader, still_leads, message } => Ok(OrderDone { leader, still_leads, message }),
+        Answer::Refused { code, message } => {
+            tracing::warn!(?order, code, message, "order about leadership refused");
+            Err(OrderRefused { code, message })
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The command line.
 
 pub(crate) mod duties;
+mod leadership;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use ollin_protocol::units::ReplicaId;
 use reqwest::Url;
+
+pub(crate) use leadership::{AdminAccess, DrainArgs, TransferArgs};
 
 use crate::config::{Modules, SettingFlags, StartRequest};
 
@@ -94,6 +97,10 @@ pub(crate) enum ClusterCommand {
     Certificates(CertificatesArgs),
     /// Create the cluster, once, through the admin port of one of its running replicas
     Create(CreateArgs),
+    /// Hand leadership over, at a moment in the slot at which nothing is half done
+    Transfer(TransferArgs),
+    /// Keep leadership away from a replica, until it is undone or the replica restarts
+    Drain(DrainArgs),
 }
 
 /// `ollin cluster certificates`.

@@ -9,7 +9,9 @@ mod config;
 mod duties;
 mod health;
 mod http;
+mod lead;
 mod leadership;
+mod order;
 mod start;
 mod status;
 mod status_text;
@@ -49,6 +51,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Duties(command) => return runtime()?.block_on(duties::command::duties(&command)),
         Command::Attester(command) => return runtime()?.block_on(duties::command::attester(&command)),
         Command::Cluster(ClusterCommand::Certificates(arguments)) => cluster::certificates(&arguments)?,
+        Command::Cluster(ClusterCommand::Transfer(arguments)) => return runtime()?.block_on(order::transfer(&arguments)),
+        Command::Cluster(ClusterCommand::Drain(arguments)) => return runtime()?.block_on(order::drain(&arguments)),
         Command::Cluster(ClusterCommand::Create(arguments)) => runtime()?.block_on(http::create_cluster(&arguments))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{NodeConfig, RpcConfig};
 use crate::duties::audit_file::AuditFiles;
+use crate::lead::{Leadership, LeadershipHandle, LeadershipParts};
 use crate::status::{Sources, StatusFeed};
 use crate::{admin, config};
 
@@ -38,7 +39,7 @@ const STALL_L1_SLOTS: u64 = 3;
 /// Most attempts of one slot at one nonce: the first and three bumps, as the official node.
 const MAX_ATTEMPTS: usize = 4;
 /// How long the tasks may take to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The tasks of a replica; each ends only at shutdown.
 type Tasks = JoinSet<(&'static str, anyhow::Result<()>)>;
@@ -78,6 +79,17 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut tasks = Tasks::new();
     let handle = archiver.handle();
+    let parts = LeadershipParts {
+        log: log.clone(),
+        l1: l1.clone(),
+        archiver: handle.clone(),
+        data_directory: config.data_directory.clone(),
+        profile: config.cluster.profile,
+        timers: config.cluster.timers,
+        patience: config.cluster.hand_over_patience,
+    };
+    let (leadership, leading) = Leadership::new(parts).context("leadership is wired once")?;
+    spawn(&mut tasks, "leadership", ok(leadership.run(shutdown.clone())));
     let status = StatusFeed::start(Sources {
         log: log.clone(),
         archiver: handle.clone(),
@@ -85,6 +97,7 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
         keystore: Arc::clone(&keystore),
         keystore_warnings,
         p2p: config.p2p.clone(),
+        leadership: leading.view(),
     });
     let parts = Parts { log: &log, l1: &l1, keystore: &keystore, archiver: &handle };
     parts.spawn_engines(&mut tasks, &config, &shutdown)?;
@@ -92,7 +105,11 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     spawn(&mut tasks, "audit", audit.run(log.clone(), shutdown.clone()));
     spawn(&mut tasks, "status", ok(status.feed.run(shutdown.clone())));
     let (send, receive) = mpsc::channel(4);
-    spawn(&mut tasks, "admin", ok(admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), receive, shutdown.clone())));
+    spawn(
+        &mut tasks,
+        "admin",
+        ok(admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), leading.clone(), receive, shutdown.clone())),
+    );
     let views = views(&l1, &surroundings, &config, &metrics, status.views);
     let admin_views = AdminViews { views: views.clone(), config: admin_config(&config), key, commands: send };
     let (public_port, admin_port) = (listeners.public, listeners.admin);
@@ -101,6 +118,9 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     tracing::info!(replica = %config.cluster.replica, public = %config.rpc.public, admin = %config.rpc.admin, "replica started");
 
     let ended = supervise(&mut tasks).await;
+    if ended.is_ok() {
+        give_up_leadership(&leading, &mut tasks).await;
+    }
     shutdown.cancel();
     stop(&mut tasks).await;
     log.shutdown().await;
@@ -191,9 +211,9 @@ fn consensus_config(config: &NodeConfig) -> anyhow::Result<ConsensusConfig> {
     };
     let data_directory = config.data_directory.join("consensus");
     let mut consensus = ConsensusConfig::new(data_directory, cluster.directory.clone(), cluster.replica, listen);
-    consensus.heartbeat = cluster.heartbeat;
-    consensus.election_timeout_min = cluster.election_timeout_min;
-    consensus.election_timeout_max = cluster.election_timeout_max;
+    consensus.heartbeat = cluster.timers.heartbeat;
+    consensus.election_timeout_min = cluster.timers.election_timeout_min;
+    consensus.election_timeout_max = cluster.timers.election_timeout_max;
     consensus.snapshot_every = cluster.snapshot_every;
     Ok(consensus)
 }
@@ -288,6 +308,16 @@ async fn supervise(tasks: &mut Tasks) -> anyhow::Result<()> {
         },
     }
     Ok(())
+}
+
+/// The engines go on meanwhile: what they have begun is finished. A second signal ends the wait.
+async fn give_up_leadership(leading: &LeadershipHandle, tasks: &mut Tasks) {
+    tokio::select! {
+        () = leading.stop() => {}
+        ended = supervise(tasks) => if let Err(error) = ended {
+            tracing::error!(%error, "while leadership was given up");
+        },
+    }
 }
 
 async fn stop(tasks: &mut Tasks) {

@@ -12,8 +12,8 @@ use ollin_keystore::Keystore;
 use ollin_l1::L1;
 use ollin_protocol::units::{L1BlockNumber, Slot};
 use ollin_rpc::view::{
-    BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, DutyState, DutyWord, L1Endpoint, L1Section, L2Tips, LogPosition,
-    Member, P2pSection, PublisherBalance, RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord, Warning,
+    BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, DutyState, DutyWord, L1Endpoint, L1Section, L2Tips, LeadershipSection,
+    LogPosition, Member, P2pSection, PublisherBalance, RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord, Warning,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -42,6 +42,7 @@ pub(crate) struct Sources {
     /// Codes only: the messages name files, and warnings are public.
     pub(crate) keystore_warnings: Vec<&'static str>,
     pub(crate) p2p: P2pConfig,
+    pub(crate) leadership: watch::Receiver<LeadershipSection>,
 }
 
 /// What the servers read.
@@ -188,6 +189,7 @@ impl StatusFeed {
             halted: view.halted.clone(),
             p2p: self.p2p_section(),
             last_failover: self.leadership.last_change(),
+            leadership: self.sources.leadership.borrow().clone(),
         }
     }
 
@@ -270,6 +272,17 @@ impl StatusFeed {
         let slot_s = self.sources.l1.schedule().slot_duration;
         if let Some(skew) = l1.clock_skew_s.filter(|skew| skew.unsigned_abs() > slot_s) {
             warn("clock_skew", format!("error: clock and L1 head are {skew} s apart, more than a slot of {slot_s} s"));
+        }
+        let leadership = self.sources.leadership.borrow();
+        if leadership.draining {
+            warn(
+                "drained",
+                "this replica is drained: it does not lead while another one can. `ollin cluster drain --undo` ends that"
+                    .to_owned(),
+            );
+        }
+        for misfit in &leadership.timers.misfits {
+            warn("timers", format!("raft's timers ({}) do not fit: {misfit}", leadership.timers.profile));
         }
         let passed_over = l1.endpoints.iter().filter(|endpoint| !endpoint.healthy).count();
         if passed_over > 0 {

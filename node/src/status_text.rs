@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ollin_rpc::view::{ClusterStatus, DutyState, DutyWord, LeaderChange, Member, ReleasedSlot, RoleWord};
+use ollin_rpc::view::{ClusterStatus, DutyState, DutyWord, LeaderChange, LeadershipSection, Member, ReleasedSlot, RoleWord};
 
 use crate::health::Health;
 
@@ -48,6 +48,8 @@ pub(crate) fn render(status: &ClusterStatus, health: &Health, ink: Ink) -> Strin
     let members: Vec<_> = status.members.iter().map(|member| member_row(member, status)).collect();
     text.table("members", &["id", "role", "reachable", "behind", "address"], &members);
 
+    leadership(&mut text, &status.leadership);
+
     let endpoints = status.l1.endpoints.iter().enumerate().map(|(index, endpoint)| {
         vec![
             endpoint.url.clone().unwrap_or_else(|| format!("endpoint {}", index.saturating_add(1))),
@@ -91,6 +93,38 @@ fn failover(change: &LeaderChange) -> String {
 fn time_of_day(unix_ms: u64) -> String {
     let second = unix_ms / 1000 % 86_400;
     format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+fn leadership(text: &mut Text, leadership: &LeadershipSection) {
+    let rows = leadership.replicas.iter().map(|replica| {
+        vec![
+            replica.id.to_string(),
+            replica.class.map_or("unknown", |class| class.word()).to_owned(),
+            replica.round_trip_us.map_or("-".to_owned(), milliseconds),
+            replica.reasons.join("; "),
+        ]
+    });
+    text.table("fitness to lead", &["id", "class", "round trip", "reasons"], &rows.collect::<Vec<_>>());
+    if let Some(decision) = &leadership.decision {
+        text.line("leadership", decision);
+    }
+    let timers = &leadership.timers;
+    let sync = timers.sync_us.map_or("-".to_owned(), milliseconds);
+    text.line(
+        "timers",
+        &format!(
+            "{}: heartbeat {} ms, lease {} ms, election {} ms; a sync takes {sync}",
+            or_dash(&timers.profile),
+            timers.heartbeat_ms,
+            timers.lease_ms,
+            timers.election_timeout_ms
+        ),
+    );
+}
+
+/// Milliseconds with one decimal, cut.
+fn milliseconds(micros: u64) -> String {
+    format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
 }
 
 fn member_row(member: &Member, status: &ClusterStatus) -> Vec<String> {

@@ -129,8 +129,7 @@ impl SigningLog {
             term,
             stop: stop.clone(),
         };
-        let watchdog =
-            Watchdog { clock: sync_clock.clone(), leadership: shared.leadership.clone(), fatal, stop: stop.clone() };
+        let watchdog = Watchdog { clock: sync_clock.clone(), leadership: shared.leadership.clone(), fatal, stop: stop.clone() };
         let watchdog = watchdog.start(in_task).map_err(|error| OpenError::Raft { reason: error.to_string() })?;
         let suspicion = Suspicion {
             raft: raft.clone(),

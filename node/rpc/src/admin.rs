@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::duties::{DutiesReply, DutiesRequest};
+use crate::order::{LeadershipOrder, OrderReply};
 
 /// Where the outcome of a creation goes.
 pub type CreateReply = oneshot::Sender<Result<ClusterCreated, CreationRefused>>;
@@ -24,6 +25,13 @@ pub enum AdminCommand {
         request: DutiesRequest,
         /// Answered once.
         reply: DutiesReply,
+    },
+    /// Move leadership, or keep it away from a replica.
+    Leadership {
+        /// What is ordered.
+        order: LeadershipOrder,
+        /// Answered once.
+        reply: OrderReply,
     },
 }
 

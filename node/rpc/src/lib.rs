@@ -21,6 +21,7 @@ mod envelope;
 mod limit;
 mod listener;
 mod node_api;
+mod order;
 mod server;
 pub mod view;
 
@@ -28,4 +29,5 @@ pub use admin::{AdminCommand, ClusterCreated, CreateReply, CreationRefused};
 pub use admin_key::{AdminKey, AdminKeyError, AdminKeySource, KeyHash};
 pub use duties::{DutiesAnswer, DutiesRefused, DutiesReply, DutiesRequest};
 pub use limit::Limits;
+pub use order::{LeadershipOrder, OrderDone, OrderRefused, OrderReply};
 pub use server::{AdminViews, Views, serve_admin, serve_public};

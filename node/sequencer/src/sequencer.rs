@@ -74,6 +74,8 @@ enum Retry {
     Claim(#[from] ClaimError),
     #[error("the archiver cannot be read: {0}")]
     Archiver(#[from] ollin_archiver::ArchiverError),
+    #[error("leadership is about to go over: the next leader starts the slot")]
+    HandingOver,
     #[error("another payload is bound; adopting it")]
     Adopt,
 }
@@ -185,6 +187,7 @@ impl Sequencer {
         match (decide(&facts), ours) {
             (Decision::Leave(reason), _) => Ok(SlotOutcome::Left(reason)),
             (Decision::Wait(WaitReason::NotSynced), _) => Err(Retry::NotSynced.into()),
+            (Decision::Start, Some(_)) if !*self.log.starts().borrow() => Err(Retry::HandingOver.into()),
             (Decision::Start | Decision::Finish, Some(proposer)) => {
                 self.finish(slot, proposer, &turn.committee, facts.claimed).await
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use alloy_primitives::Address;
+use ollin_consensus::TimerProfile;
 use reqwest::Url;
 
 use super::fault::Expected;
@@ -44,6 +45,11 @@ pub(crate) fn number(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, Expecte
             _ => Expected::rule(format!("a whole number from {min} to {max}")),
         })
     }
+}
+
+/// The name of a set of Raft's timers.
+pub(crate) fn timer_profile(text: &str) -> Result<TimerProfile, Expected> {
+    TimerProfile::named(text).ok_or_else(|| Expected::rule("one-region or multi-region"))
 }
 
 /// Whole milliseconds in a range.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alloy_primitives::Address;
+use ollin_consensus::{TimerProfile, Timers};
 use ollin_protocol::units::ReplicaId;
 use ollin_rpc::{AdminKeySource, KeyHash, Limits};
 use reqwest::Url;
@@ -171,12 +172,12 @@ pub(crate) struct ClusterConfig {
     pub(crate) directory: PathBuf,
     /// Where other replicas connect; `None`: all addresses, at the port of the own entry in `cluster.json`.
     pub(crate) listen: Option<SocketAddr>,
-    /// Time between a leader's heartbeats.
-    pub(crate) heartbeat: Duration,
-    /// Shortest silence after which a follower campaigns.
-    pub(crate) election_timeout_min: Duration,
-    /// Longest one.
-    pub(crate) election_timeout_max: Duration,
+    /// Where the timers come from.
+    pub(crate) profile: TimerProfile,
+    /// Raft's timers: the profile's, or those that are set in their place.
+    pub(crate) timers: Timers,
+    /// How long a hand-over waits for a moment at which no slot is half done.
+    pub(crate) hand_over_patience: Duration,
     /// Log entries between snapshots.
     pub(crate) snapshot_every: u64,
 }
@@ -186,26 +187,36 @@ impl ClusterConfig {
         let replica = reader.required("cluster.replica_id", parse::number(1, u64::MAX));
         let directory = reader.required("cluster.directory", parse::path);
         let listen = reader.optional("cluster.listen", parse::socket);
-        let heartbeat = reader.required("cluster.heartbeat_interval_ms", parse::milliseconds(20, 1000));
-        let election = reader.required("cluster.election_timeout_ms", parse::milliseconds(60, 60_000));
-        if let (Some(heartbeat), Some(election)) = (heartbeat, election) {
-            let shortest = heartbeat * HEARTBEATS_PER_ELECTION_MIN;
-            if election < shortest {
-                let rule = format!("at least {} ({HEARTBEATS_PER_ELECTION_MIN} heartbeats)", shortest.as_millis());
-                reader.refuse("cluster.election_timeout_ms", Expected::rule(rule));
-            }
-        }
+        let profile = reader.required("cluster.timer_profile", parse::timer_profile);
+        let timers = profile.map(|profile| timers(reader, profile.timers()));
+        let patience = reader.required("cluster.hand_over_patience_ms", parse::milliseconds(0, 120_000));
         let snapshot_every = reader.required("cluster.snapshot_every", parse::number(100, 1_000_000));
         Some(Self {
             replica: ReplicaId::new(replica?),
             directory: directory?,
             listen,
-            heartbeat: heartbeat?,
-            election_timeout_min: election?,
-            election_timeout_max: election? * 2,
+            profile: profile?,
+            timers: timers?,
+            hand_over_patience: patience?,
             snapshot_every: snapshot_every?,
         })
     }
+}
+
+/// The profile's timers, save those that are set in their place.
+fn timers(reader: &mut Reader<'_>, mut timers: Timers) -> Timers {
+    if let Some(heartbeat) = reader.optional("cluster.heartbeat_interval_ms", parse::milliseconds(20, 1000)) {
+        timers.heartbeat = heartbeat;
+    }
+    if let Some(election) = reader.optional("cluster.election_timeout_ms", parse::milliseconds(60, 60_000)) {
+        (timers.election_timeout_min, timers.election_timeout_max) = (election, election * 2);
+    }
+    let shortest = timers.heartbeat * HEARTBEATS_PER_ELECTION_MIN;
+    if timers.election_timeout_min < shortest {
+        let rule = format!("at least {} ({HEARTBEATS_PER_ELECTION_MIN} heartbeats)", shortest.as_millis());
+        reader.refuse("cluster.election_timeout_ms", Expected::rule(rule));
+    }
+    timers
 }
 
 /// Peer-to-peer settings: checked, not yet in use.

@@ -138,16 +138,31 @@ pub(crate) static SETTINGS: &[Setting] = &[
     text("cluster.directory", "OLLIN_CLUSTER_DIRECTORY", "Holds cluster.json, ca.pem, cert.pem and key.pem")
         .flag("cluster-directory"),
     text("cluster.listen", "OLLIN_CLUSTER_LISTEN", "Where other replicas connect; default 0.0.0.0 and the port in cluster.json"),
-    text("cluster.heartbeat_interval_ms", "OLLIN_HEARTBEAT_INTERVAL_MS", "Time between a leader's heartbeats")
-        .number()
-        .default("50"),
+    text(
+        "cluster.timer_profile",
+        "OLLIN_TIMER_PROFILE",
+        "Raft's timers: `one-region` (to 20 ms apart) or `multi-region` (to 160 ms)",
+    )
+    .default("one-region"),
+    text(
+        "cluster.heartbeat_interval_ms",
+        "OLLIN_HEARTBEAT_INTERVAL_MS",
+        "Time between a leader's heartbeats, in place of the profile's",
+    )
+    .number(),
     text(
         "cluster.election_timeout_ms",
         "OLLIN_ELECTION_TIMEOUT_MS",
-        "Silence after which a follower campaigns, up to twice that",
+        "Silence after which a follower campaigns, up to twice that, in place of the profile's",
+    )
+    .number(),
+    text(
+        "cluster.hand_over_patience_ms",
+        "OLLIN_HAND_OVER_PATIENCE_MS",
+        "How long a hand-over waits for a moment at which no slot is half done",
     )
     .number()
-    .default("150"),
+    .default("10000"),
     text("cluster.snapshot_every", "OLLIN_SNAPSHOT_EVERY", "Log entries between snapshots").number().default("5000"),
     text("p2p.ip", "P2P_IP", "External address; checked, not yet in use").flag("p2p.p2pIp"),
     text("p2p.port", "P2P_PORT", "Peer-to-peer port; checked, not yet in use").number().flag("p2p.p2pPort"),

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use alloy_primitives::Address;
 use clap::Parser;
+use ollin_consensus::TimerProfile;
 use ollin_protocol::units::ReplicaId;
 use ollin_rpc::AdminKeySource;
 use tracing_subscriber::EnvFilter;
@@ -67,7 +68,8 @@ fn the_guides_environment_works_as_it_is() {
     assert_eq!(config.l1.registry, REGISTRY.parse::<Address>().unwrap());
     assert_eq!(config.l1.rollup_version, None);
     assert_eq!(config.cluster.replica, ReplicaId::new(2));
-    assert_eq!(config.cluster.election_timeout_max, Duration::from_millis(300));
+    assert_eq!((config.cluster.profile, config.cluster.timers), (TimerProfile::OneRegion, TimerProfile::OneRegion.timers()));
+    assert_eq!(config.cluster.hand_over_patience, Duration::from_secs(10));
     assert!(config.sequencer.build_checkpoint_if_empty);
     assert_eq!(config.sequencer.l1_publishing_time, Duration::from_secs(1), "1 s on the development chain");
     assert_eq!(config.p2p, P2pConfig { ip: Some("203.0.113.7".parse().unwrap()), port: Some(40400) });
@@ -108,7 +110,7 @@ fn all_faults_are_reported_at_once_with_key_value_and_rule() {
         ("AZTEC_PORT", "70000"),
         ("ETHEREUM_HOSTS", "[your L1 execution endpoint, or a comma separated list if you have multiple]"),
         ("P2P_IP", "[your external IP address]"),
-        ("OLLIN_ELECTION_TIMEOUT_MS", "120"),
+        ("OLLIN_ELECTION_TIMEOUT_MS", "80"),
         ("REGISTRY_CONTRACT_ADDRESS", "0x5FbDB2315678afecb367f032d93F642f64180aa4"),
         ("SEQ_MIN_TX_PER_BLOCK", "1.5"),
         ("LOG_LEVEL", "loud"),
@@ -123,7 +125,7 @@ fn all_faults_are_reported_at_once_with_key_value_and_rule() {
         "l1.registry_address (REGISTRY_CONTRACT_ADDRESS) is 0x5FbDB2315678afecb367f032d93F642f64180aa4, expected an address with a \
          right checksum",
         "sequencer.min_txs_per_block (SEQ_MIN_TX_PER_BLOCK) is 1.5, expected a whole number from 0",
-        "cluster.election_timeout_ms (OLLIN_ELECTION_TIMEOUT_MS) is 120, expected at least 150 (3 heartbeats)",
+        "cluster.election_timeout_ms (OLLIN_ELECTION_TIMEOUT_MS) is 80, expected at least 90 (3 heartbeats)",
         "p2p.ip (P2P_IP) is [your external IP address], expected an IPv4 or IPv6 address: this is the guide's placeholder",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
@@ -237,6 +239,18 @@ fn what_would_be_ignored_is_said_and_what_contradicts_is_refused() {
     }
     assert!(!notes.contains("0xkey") && !notes.contains("PATH") && !notes.contains("VALIDATOR_DISABLED"), "{notes}");
     assert!(only_fault(&[("VALIDATOR_HA_SIGNING_ENABLED", "true")]).contains("the cluster's signing log takes its place"));
+}
+
+#[test]
+fn timers_come_from_a_profile_and_may_be_set_in_its_place() {
+    let timers = |changes: &[(&str, &str)]| NodeConfig::load(&request(), &with(changes)).unwrap().cluster.timers;
+    assert_eq!(timers(&[("OLLIN_TIMER_PROFILE", "multi-region")]), TimerProfile::MultiRegion.timers());
+    let set = timers(&[("OLLIN_HEARTBEAT_INTERVAL_MS", "100"), ("OLLIN_ELECTION_TIMEOUT_MS", "400")]);
+    let [heartbeat, min, max] = [100, 400, 800].map(Duration::from_millis);
+    assert_eq!((set.heartbeat, set.election_timeout_min, set.election_timeout_max), (heartbeat, min, max));
+    assert!(only_fault(&[("OLLIN_TIMER_PROFILE", "fast")]).contains("is fast, expected one-region or multi-region"));
+    let faulty = only_fault(&[("OLLIN_HEARTBEAT_INTERVAL_MS", "100")]);
+    assert!(faulty.contains("cluster.election_timeout_ms is not set, expected at least 300 (3 heartbeats)"), "{faulty}");
 }
 
 #[test]

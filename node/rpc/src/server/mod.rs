@@ -26,6 +26,7 @@ use crate::envelope::{self, Answer, Api, Reply};
 use crate::limit::Limits;
 use crate::listener::BoundedListener;
 use crate::node_api::NodeApi;
+use crate::order::OrderRefused;
 use crate::view::{AdminConfig, ClusterStatus, L2Tips, NodeInfo, VersionHeaders};
 use request::{BodyRefusal, Route, read_body};
 
@@ -35,6 +36,9 @@ const CLUSTER_PAGE: &str = include_str!("../cluster_page.html");
 const COMPRESS_ABOVE_BYTES: u16 = 1024;
 /// How long a creation may take before the caller is told that its outcome is unknown.
 const CREATE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long an order about leadership may take: it waits for its moment in the slot.
+const ORDER_DEADLINE: Duration = Duration::from_secs(150);
 
 /// What the public port shows.
 #[derive(Clone)]
@@ -115,7 +119,7 @@ async fn public(State(served): State<Arc<Served<Views>>>, request: Request) -> R
         Ok(Route::Metrics) => response::metrics((views.metrics)()),
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &views.cluster.borrow().summary()),
         Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
-        Ok(Route::ClusterCreate | Route::Duties) => response::text(StatusCode::NOT_FOUND, "Not Found"),
+        Ok(Route::ClusterCreate | Route::ClusterLeadership | Route::Duties) => response::text(StatusCode::NOT_FOUND, "Not Found"),
         Err(answered) => *answered,
     };
     response.headers_mut().extend(served.version.clone());
@@ -136,6 +140,7 @@ async fn admin(State(served): State<Arc<Served<AdminViews>>>, request: Request) 
         Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
         Ok(Route::ClusterCreate) => create_cluster(commands).await,
         Ok(Route::Duties) => duties::answer(commands, &views.limits, request).await,
+        Ok(Route::ClusterLeadership) => order_leadership(commands, &views.limits, request).await,
         Err(answered) => *answered,
     };
     response.headers_mut().extend(served.version.clone());
@@ -181,5 +186,36 @@ async fn create_cluster(commands: &mpsc::Sender<AdminCommand>) -> Response {
             "unknown",
             "the outcome is not known: look at /cluster/status before asking again",
         ),
+    }
+}
+
+async fn order_leadership(commands: &mpsc::Sender<AdminCommand>, limits: &Limits, request: Request<Body>) -> Response {
+    let refuse = |status, code: &str, message: String| response::json(status, &OrderRefused { code: code.to_owned(), message });
+    let order = match read_body(request, limits).await {
+        Ok(body) => serde_json::from_value(body.unwrap_or_default()).map_err(|error| error.to_string()),
+        Err(BodyRefusal::Malformed(message) | BodyRefusal::Unread(message)) => Err(message),
+    };
+    let order = match order {
+        Ok(order) => order,
+        Err(message) => {
+            let message = format!("not an order about leadership: {message}; use `ollin cluster transfer` or `drain`");
+            return refuse(StatusCode::BAD_REQUEST, "malformed", message);
+        }
+    };
+    let (reply, outcome) = oneshot::channel();
+    if let Err(error) = commands.try_send(AdminCommand::Leadership { order, reply }) {
+        let (code, message) = match error {
+            mpsc::error::TrySendError::Full(_) => ("busy", "another admin command is at work: try again"),
+            mpsc::error::TrySendError::Closed(_) => ("stopping", "this replica is stopping: ask another one"),
+        };
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, code, message.to_owned());
+    }
+    match timeout(ORDER_DEADLINE, outcome).await {
+        Ok(Ok(Ok(done))) => response::json(StatusCode::OK, &done),
+        Ok(Ok(Err(refused))) => response::json(StatusCode::CONFLICT, &refused),
+        Ok(Err(_)) | Err(_) => {
+            let message = "the outcome is not known: look at `ollin status` before asking again";
+            refuse(StatusCode::GATEWAY_TIMEOUT, "unknown", message.to_owned())
+        }
     }
 }

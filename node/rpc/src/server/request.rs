@@ -33,13 +33,22 @@ pub(crate) enum Route {
     ClusterPage,
     ClusterCreate,
     Duties,
+    ClusterLeadership,
 }
 
 impl Route {
     pub(super) const PUBLIC: &'static [Self] =
         &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterPage];
-    pub(super) const ADMIN: &'static [Self] =
-        &[Self::JsonRpc, Self::Status, Self::Metrics, Self::ClusterStatus, Self::ClusterPage, Self::ClusterCreate, Self::Duties];
+    pub(super) const ADMIN: &'static [Self] = &[
+        Self::JsonRpc,
+        Self::Status,
+        Self::Metrics,
+        Self::ClusterStatus,
+        Self::ClusterPage,
+        Self::ClusterCreate,
+        Self::ClusterLeadership,
+        Self::Duties,
+    ];
 
     /// The route of a request, or the answer to one that has none: not found, not allowed, or about CORS.
     pub(super) fn of(request: &Request, served: &[Self]) -> Result<Self, Box<Response>> {
@@ -70,20 +79,21 @@ impl Route {
             "/cluster" | "/cluster/" => Self::ClusterPage,
             "/cluster/create" | "/cluster/create/" => Self::ClusterCreate,
             "/duties" | "/duties/" => Self::Duties,
+            "/cluster/leadership" | "/cluster/leadership/" => Self::ClusterLeadership,
             _ => return None,
         })
     }
 
     fn methods(self) -> &'static [Method] {
         match self {
-            Self::JsonRpc | Self::ClusterCreate | Self::Duties => &[Method::POST],
+            Self::JsonRpc | Self::ClusterCreate | Self::ClusterLeadership | Self::Duties => &[Method::POST],
             Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => &[Method::HEAD, Method::GET],
         }
     }
 
     fn allow(self) -> &'static str {
         match self {
-            Self::JsonRpc | Self::ClusterCreate | Self::Duties => "POST",
+            Self::JsonRpc | Self::ClusterCreate | Self::ClusterLeadership | Self::Duties => "POST",
             Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => "HEAD, GET",
         }
     }

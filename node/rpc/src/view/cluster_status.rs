@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decimal;
 use super::l2_tips::L2Tips;
+use super::leadership::LeadershipSection;
 
 /// How many slots [`ClusterStatus::released`] holds at most, the newest last.
 pub const RECENT_SLOTS: usize = 32;
@@ -55,6 +56,8 @@ pub struct ClusterStatus {
     pub p2p: P2pSection,
     /// The last time that another replica came to lead, as this replica saw it; `null` if none did since its start.
     pub last_failover: Option<LeaderChange>,
+    /// Who should lead.
+    pub leadership: LeadershipSection,
 }
 
 impl ClusterStatus {

@@ -5,6 +5,7 @@ mod cluster_status;
 mod decimal;
 mod duties;
 mod l2_tips;
+mod leadership;
 mod node_description;
 
 pub use admin_config::AdminConfig;
@@ -16,4 +17,5 @@ pub use duties::{
     AttesterMoved, AttesterStanding, AuditPosition, DutiesImported, DutyList, ListedDuty, MissReason, MissedDuties, MissedDuty,
 };
 pub use l2_tips::{BlockRef, CheckpointRef, CheckpointTip, L2Tips};
+pub use leadership::{FitnessWord, LeadershipSection, ReplicaFitness, TimersSection};
 pub use node_description::{L1ContractAddresses, NodeInfo, ProtocolContractAddresses, VersionHeaders};
