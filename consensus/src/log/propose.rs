@@ -1,5 +1,6 @@
 //! Putting a command into the log and waiting until this process has applied it.
 
+use std::future::IntoFuture;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -95,7 +96,7 @@ impl SigningLog {
         let mut stalled = inner.shared.leadership.stalled();
         let write = inner.raft.write(CommandBytes(bytes.clone())).with_leader(term.get()).responder(responder);
         // Raft's queue may stand still with its disk.
-        let Ok(written) = runtime::timeout_at(deadline, write).await else { return Ok(Tried::Lost) };
+        let Ok(written) = runtime::timeout_at(deadline, write.into_future()).await else { return Ok(Tried::Lost) };
         if let Err(error) = written {
             // Raft has stopped; whether it took the command first cannot be told.
             tracing::error!(%error, "raft does not take commands any more");

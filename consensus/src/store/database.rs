@@ -128,7 +128,7 @@ impl Database {
     }
 
     /// The same on a disk whose sync takes simulated time.
-    pub(super) fn flush_in_task(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
+    pub(crate) fn flush_in_task(&self) -> Option<BoxFuture<'_, Result<(), StoreError>>> {
         let sync = self.disk.sync_in_task()?;
         Some(Box::pin(async move { sync.await.map_err(|source| self.failed("sync", source)) }))
     }
