@@ -111,11 +111,20 @@ async fn a_broken_connection_to_a_living_leader_changes_nothing() {
 async fn a_leader_whose_sync_does_not_end_grants_nothing_and_gives_up_leadership() {
     let cluster = Cluster::created().await;
     let leader = cluster.leader().await;
-    // As if the sync thread had begun and not come back; the next real sync ends it.
-    leader.inner().sync_clock.begin();
+    // As if the sync thread had begun and not come back; a real sync in between ends it, and another one hangs.
+    let clock = leader.inner().sync_clock.clone();
+    let hang = || {
+        if clock.age().is_none() {
+            clock.begin()
+        }
+    };
     let others = |log: &crate::SigningLog| log.replica() != leader.replica();
     let acts = |log: &crate::SigningLog| log.role().borrow().active_term().is_some();
-    cluster::until(|| cluster.logs().iter().any(|log| others(log) && acts(log))).await;
+    cluster::until(|| {
+        hang();
+        cluster.logs().iter().any(|log| others(log) && acts(log))
+    })
+    .await;
     let refused = leader.claim(vec![request(&attestation(10, 1))], Instant::now() + SECOND).await;
     assert!(matches!(refused, Err(ClaimError::NotLeader { .. })), "{refused:?}");
     cluster.shutdown().await;
