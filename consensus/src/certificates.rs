@@ -12,10 +12,13 @@ use rcgen::{
 };
 
 use crate::cluster_file::{ClusterFile, ClusterFileError, ReplicaAddress};
+use crate::membership::MemberKind;
 use crate::transport::{fingerprint, server_name};
 
 const SECRET: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
+const CA: &str = "ca.pem";
+const CLUSTER: &str = "cluster.json";
 
 /// Why certificates were not made.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,15 @@ pub enum CertificatesError {
     #[error("cannot write {path}")]
     Write {
         /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of the cluster cannot be read.
+    #[error("cannot read {path}: it is written when the cluster's certificates are first made")]
+    Read {
+        /// The file.
         path: PathBuf,
         /// Why.
         #[source]
@@ -51,49 +63,112 @@ pub enum CertificatesError {
     Certificate(#[from] rcgen::Error),
 }
 
-/// Makes a CA and one certificate per replica below `out`: `ca-key.pem`, `ca.pem`, and `replica-ID/` with `cluster.json`, `ca.pem`,
-/// `cert.pem` and `key.pem`, which is what that replica gets. Keys are readable by their owner alone.
+/// A replica that needs a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewReplica {
+    /// Its name.
+    pub replica: ReplicaId,
+    /// Where the others reach it, `host:port`.
+    pub address: String,
+    /// What it is for.
+    pub kind: MemberKind,
+}
+
+impl NewReplica {
+    /// One that holds keys.
+    pub const fn full(replica: ReplicaId, address: String) -> Self {
+        Self { replica, address, kind: MemberKind::Full }
+    }
+
+    fn check(&self) -> Result<(), CertificatesError> {
+        let port = self.address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+        if matches!(port, Some(Ok(1..))) {
+            return Ok(());
+        }
+        Err(CertificatesError::Address { replica: self.replica, found: self.address.clone() })
+    }
+}
+
+/// Makes a CA and one certificate per replica below `out`: `ca-key.pem`, `ca.pem`, `cluster.json`, and `replica-ID/` with
+/// `cluster.json`, `ca.pem`, `cert.pem` and `key.pem`, which is what that replica gets. Keys are readable by their owner alone.
 ///
 /// # Errors
 /// [`CertificatesError`]; what was written before it stays, and must be removed by hand.
-pub fn create(out: &Path, replicas: &[(ReplicaId, String)]) -> Result<ClusterFile, CertificatesError> {
-    for (replica, address) in replicas {
-        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(1..))) {
-            return Err(CertificatesError::Address { replica: *replica, found: address.clone() });
-        }
-    }
+pub fn create(out: &Path, replicas: &[NewReplica]) -> Result<ClusterFile, CertificatesError> {
     let ca_key = KeyPair::generate()?;
     let authority = authority()?;
     let ca = authority.self_signed(&ca_key)?.pem();
-    let issuer = Issuer::from_params(&authority, &ca_key);
-    let mut leaves = Vec::new();
     let mut cluster = ClusterFile { cluster_id: hex::encode(rand::random::<[u8; 16]>()), replicas: Vec::new() };
-    for (replica, address) in replicas {
+    let leaves = issue(&mut cluster, replicas, &Issuer::from_params(&authority, &ca_key))?;
+    make_directory(out)?;
+    write(&out.join("ca-key.pem"), SECRET, &ca_key.serialize_pem())?;
+    write(&out.join(CA), PUBLIC, &ca)?;
+    write(&out.join(CLUSTER), PUBLIC, &json(&cluster))?;
+    hand_out(out, &cluster, &ca, leaves)?;
+    Ok(cluster)
+}
+
+/// Makes certificates for more replicas of a cluster whose `ca-key.pem`, `ca.pem` and `cluster.json` are in `out`. The folders of the
+/// earlier replicas stay as they are: the members in the log take the place of their `cluster.json`.
+///
+/// # Errors
+/// [`CertificatesError`]; what was written before it stays, and must be removed by hand.
+pub fn extend(out: &Path, replicas: &[NewReplica]) -> Result<ClusterFile, CertificatesError> {
+    let read = |file: &str| {
+        let path = out.join(file);
+        fs::read_to_string(&path).map_err(|source| CertificatesError::Read { path, source })
+    };
+    let mut cluster = ClusterFile::load(&out.join(CLUSTER))?;
+    let (ca, ca_key) = (read(CA)?, KeyPair::from_pem(&read("ca-key.pem")?)?);
+    let authority = authority()?;
+    let leaves = issue(&mut cluster, replicas, &Issuer::from_params(&authority, &ca_key))?;
+    hand_out(out, &cluster, &ca, leaves)?;
+    let (path, fresh) = (out.join(CLUSTER), out.join("cluster.json.new"));
+    write(&fresh, PUBLIC, &json(&cluster))?;
+    fs::rename(&fresh, &path).map_err(|source| CertificatesError::Write { path, source })?;
+    Ok(cluster)
+}
+
+/// A replica with its certificate and key, both PEM.
+type Leaf = (ReplicaId, String, String);
+
+/// Adds replicas to the cluster file and signs their certificates.
+fn issue(
+    cluster: &mut ClusterFile,
+    replicas: &[NewReplica],
+    issuer: &Issuer<'_, &KeyPair>,
+) -> Result<Vec<Leaf>, CertificatesError> {
+    let mut leaves = Vec::new();
+    for new in replicas {
+        new.check()?;
+        let NewReplica { replica, address, kind } = new;
         let key = KeyPair::generate()?;
-        let certificate = leaf(*replica)?.signed_by(&key, &issuer)?;
+        let certificate = leaf(*replica)?.signed_by(&key, issuer)?;
         let fingerprint = hex::encode(fingerprint(certificate.der()));
-        cluster.replicas.push(ReplicaAddress { id: *replica, address: address.clone(), fingerprint });
+        cluster.replicas.push(ReplicaAddress { id: *replica, address: address.clone(), fingerprint, kind: *kind });
         leaves.push((*replica, certificate.pem(), key.serialize_pem()));
     }
     cluster.members()?;
-    let json = serde_json::to_string_pretty(&cluster).map_or_else(|_| String::new(), |json| json + "\n");
+    Ok(leaves)
+}
 
-    make_directory(out)?;
-    write(&out.join("ca-key.pem"), SECRET, &ca_key.serialize_pem())?;
-    write(&out.join("ca.pem"), PUBLIC, &ca)?;
+fn hand_out(out: &Path, cluster: &ClusterFile, ca: &str, leaves: Vec<Leaf>) -> Result<(), CertificatesError> {
     for (replica, certificate, key) in leaves {
         let directory = out.join(format!("replica-{replica}"));
         if directory.exists() {
             return Err(CertificatesError::Exists { path: directory });
         }
         make_directory(&directory)?;
-        write(&directory.join("cluster.json"), PUBLIC, &json)?;
-        write(&directory.join("ca.pem"), PUBLIC, &ca)?;
+        write(&directory.join(CLUSTER), PUBLIC, &json(cluster))?;
+        write(&directory.join(CA), PUBLIC, ca)?;
         write(&directory.join("cert.pem"), PUBLIC, &certificate)?;
         write(&directory.join("key.pem"), SECRET, &key)?;
     }
-    Ok(cluster)
+    Ok(())
+}
+
+fn json(cluster: &ClusterFile) -> String {
+    serde_json::to_string_pretty(cluster).map_or_else(|_| String::new(), |json| json + "\n")
 }
 
 fn authority() -> Result<CertificateParams, rcgen::Error> {
@@ -143,8 +218,12 @@ mod tests {
 
     use super::*;
 
-    fn replicas() -> Vec<(ReplicaId, String)> {
-        (1..=3).map(|id| (ReplicaId::new(id), format!("127.0.0.1:{}", 4000 + id))).collect()
+    fn replicas() -> Vec<NewReplica> {
+        (1..=3).map(|id| NewReplica::full(ReplicaId::new(id), format!("127.0.0.1:{}", 4000 + id))).collect()
+    }
+
+    fn new(id: u64, address: &str) -> NewReplica {
+        NewReplica::full(ReplicaId::new(id), address.to_owned())
     }
 
     #[test]
@@ -152,7 +231,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("cluster");
         let cluster = create(&out, &replicas()).unwrap();
-        for (replica, address) in replicas() {
+        for NewReplica { replica, address, .. } in replicas() {
             let files = out.join(format!("replica-{replica}"));
             assert_eq!(ClusterFile::load(&files.join("cluster.json")).unwrap(), cluster);
             assert_eq!(cluster.replica(replica).unwrap().address, address);
@@ -170,10 +249,25 @@ mod tests {
         create(directory.path(), &replicas()).unwrap();
         assert!(matches!(create(directory.path(), &replicas()), Err(CertificatesError::Exists { .. })));
         for address in ["host", "host:", ":1", "host:0", "host:70000"] {
-            let bad = [(ReplicaId::new(1), address.to_owned())];
+            let bad = [new(1, address)];
             assert!(matches!(create(&directory.path().join("x"), &bad), Err(CertificatesError::Address { .. })), "{address}");
         }
-        let twice = [(ReplicaId::new(1), "a:1".to_owned()), (ReplicaId::new(1), "a:2".to_owned())];
+        let twice = [new(1, "a:1"), new(1, "a:2")];
         assert!(matches!(create(&directory.path().join("x"), &twice), Err(CertificatesError::Cluster(_))));
+    }
+
+    #[test]
+    fn a_later_replica_is_listed_with_the_first_ones_and_names_are_not_given_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path();
+        let first = create(out, &replicas()).unwrap();
+        let witness = NewReplica { kind: MemberKind::Witness, ..new(4, "127.0.0.1:4004") };
+        let extended = extend(out, &[witness]).unwrap();
+        assert_eq!((&extended.cluster_id, &extended.replicas[..3]), (&first.cluster_id, &first.replicas[..]));
+        assert_eq!(extended.replica(ReplicaId::new(4)).unwrap().kind, MemberKind::Witness);
+        assert_eq!(ClusterFile::load(&out.join("replica-4/cluster.json")).unwrap(), extended);
+        assert_eq!(ClusterFile::load(&out.join("replica-1/cluster.json")).unwrap(), first);
+        assert!(matches!(extend(out, &[new(4, "127.0.0.1:4005")]), Err(CertificatesError::Cluster(_))));
+        assert!(matches!(extend(out, &[new(5, "127.0.0.1:4004")]), Err(CertificatesError::Cluster(_))));
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use ollin_protocol::units::ReplicaId;
 use serde::{Deserialize, Serialize};
 
-use crate::raft::Member;
+use crate::membership::{Member, MemberKind};
 
 /// The cluster as its certificates were made for it. Once the cluster exists, the membership in the log takes its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,12 +22,15 @@ pub struct ClusterFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplicaAddress {
-    /// Its id, never reused.
+    /// Its name: a number that stays with it. The Raft id of a first member equals it; see [`crate::membership`].
     pub id: ReplicaId,
     /// `host:port`.
     pub address: String,
     /// SHA-256 of its certificate's DER, 64 hexadecimal digits.
     pub fingerprint: String,
+    /// What it is for; a full replica where the file does not say.
+    #[serde(default, skip_serializing_if = "is_full")]
+    pub kind: MemberKind,
 }
 
 /// Why `cluster.json` was refused.
@@ -96,13 +99,15 @@ impl ClusterFile {
         Ok(id)
     }
 
+    /// The first members by Raft id, which is their name.
     pub(crate) fn members(&self) -> Result<BTreeMap<u64, Member>, ClusterFileError> {
         let mut members = BTreeMap::new();
         for replica in &self.replicas {
             let mut fingerprint = [0; 32];
             hex::decode_to_slice(&replica.fingerprint, &mut fingerprint)
                 .map_err(|_| ClusterFileError::Fingerprint { replica: replica.id, found: replica.fingerprint.clone() })?;
-            members.insert(replica.id.get(), Member { address: replica.address.clone(), fingerprint });
+            let member = Member { name: replica.id, address: replica.address.clone(), fingerprint, kind: replica.kind };
+            members.insert(replica.id.get(), member);
         }
         let addresses: BTreeSet<_> = members.values().map(|member| &member.address).collect();
         let fingerprints: BTreeSet<_> = members.values().map(|member| &member.fingerprint).collect();
@@ -114,6 +119,11 @@ impl ClusterFile {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_full(kind: &MemberKind) -> bool {
+    *kind == MemberKind::Full
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +133,7 @@ mod tests {
             id: ReplicaId::new(id),
             address: format!("127.0.0.1:{id}"),
             fingerprint: format!("{id:064x}"),
+            kind: MemberKind::Full,
         };
         ClusterFile { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), replicas: (1..=3).map(replica).collect() }
     }

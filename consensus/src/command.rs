@@ -1,9 +1,11 @@
 //! What the log can be asked to do, and what it answers.
 
 use ollin_guard::{GuardCommand, GuardReply};
+use ollin_protocol::units::ReplicaId;
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{AttemptRefusal, AttemptRequest, Outcome};
+use crate::membership::{EnlistRefusal, EnlistToken};
 use crate::sealed::{self, SealError};
 
 /// The only version that this build proposes and applies.
@@ -38,6 +40,18 @@ pub enum Command {
     Attempt(AttemptRequest),
     /// L1 showed what became of one.
     Outcome(Outcome),
+    /// A Raft id is needed for a replica that is about to be added.
+    ReserveId {
+        /// Its name.
+        replica: ReplicaId,
+    },
+    /// A store takes a reserved id.
+    Enlist {
+        /// The id.
+        id: u64,
+        /// The store.
+        token: EnlistToken,
+    },
 }
 
 /// What applying a command answers.
@@ -49,6 +63,10 @@ pub enum Reply {
     Attempt(Result<u32, AttemptRefusal>),
     /// Whether the outcome was recorded.
     Outcome(Result<(), AttemptRefusal>),
+    /// The id that was reserved.
+    Reserved(u64),
+    /// Whether the store has the id.
+    Enlisted(Result<(), EnlistRefusal>),
 }
 
 /// Why bytes in the log are not a command that this build knows. It stops before applying them.

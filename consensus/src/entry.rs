@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Chain;
-use crate::raft::Member;
+use crate::membership::Member;
 use crate::sealed::{self, SealError};
 
 /// Version of [`Body`]'s encoding and of a stored record.
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn entries() -> Vec<Entry> {
-        let member = Member { address: "127.0.0.1:1".to_owned(), fingerprint: [3; 32] };
+        let member = Member { address: "127.0.0.1:1".to_owned(), fingerprint: [3; 32], ..Member::default() };
         let membership =
             MembershipRecord { configurations: vec![BTreeSet::from([1, 2])], members: BTreeMap::from([(1, member)]) };
         let bodies = [Body::Blank, Body::Command(Bytes::from_static(b"command")), Body::Membership(membership)];

@@ -15,6 +15,7 @@ mod stall;
 mod suspicion;
 mod timers;
 mod watchdog;
+mod witness;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(crate) use stall::hand_over_when_stalled;
 pub(crate) use suspicion::Suspicion;
 pub use timers::{Measured, Misfit, TimerProfile, Timers};
 pub(crate) use watchdog::Watchdog;
+pub(crate) use witness::hand_over_as_witness;
 
 use crate::runtime;
 

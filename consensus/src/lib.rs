@@ -15,6 +15,7 @@
 //! Left to others: computing payloads, deciding which duties to ask for, signing (`ollin-keystore`), sending to L1
 //! (`ollin-publisher`). This is the only crate that knows openraft; no type of it is public, stored or sent.
 
+mod admission;
 pub mod attempt;
 pub mod audit;
 pub mod certificates;
@@ -23,6 +24,7 @@ mod cluster_file;
 pub mod command;
 mod config;
 mod directory;
+mod discard;
 mod entry;
 pub mod failpoint;
 pub mod fitness;
@@ -30,6 +32,7 @@ mod grant;
 mod halt;
 mod leadership;
 mod log;
+pub mod membership;
 mod raft;
 mod role;
 mod runtime;
@@ -41,20 +44,24 @@ mod store;
 mod transport;
 mod view;
 
+pub use admission::AdmissionRefusal;
 pub use attempt::{
     AttemptContent, AttemptRefusal, AttemptRequest, Fees, MinedAt, MinedNonce, Outcome, PublisherState, RecordedAttempt,
 };
 pub use cluster_file::{ClusterFile, ClusterFileError, ReplicaAddress};
 pub use config::{ConfigError, ConsensusConfig};
 pub use directory::DirectoryError;
+pub use discard::{DiscardError, discard_store};
 pub use entry::EntryError;
 pub use grant::{AttemptGrant, Grant};
 pub use leadership::{
     Answer, Ask, AskError, Asked, HandOverError, HandedOver, Measured, Misfit, Peer, TimerProfile, Timers, Timings,
 };
 pub use log::{
-    AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, OpenError, Parts, SigningLog,
+    AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, MemberError, OpenError, Parts,
+    SigningLog,
 };
+pub use membership::{MemberChanged, MemberKind, MemberOrder, MemberRefusal};
 pub use ollin_guard::{Binding, Duty, DutyKind, Phase, Refusal};
 pub use role::{LogIndex, Role, Term};
 pub use sealed::SealError;

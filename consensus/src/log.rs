@@ -1,9 +1,11 @@
 //! The handle of the signing log.
 
+mod admit;
 mod attempts;
 mod claim;
 mod create;
 mod error;
+mod members;
 mod open;
 mod propose;
 #[cfg(test)]
@@ -22,9 +24,10 @@ use ollin_protocol::payload::DutyPayload;
 use ollin_protocol::units::{ReplicaId, SigningRoot, Slot};
 use openraft::async_runtime::WatchReceiver;
 use parking_lot::Mutex;
-use tokio::sync::watch as channel;
+use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Enlistment;
 use crate::audit::{AuditHead, AuditPage};
 use crate::cluster_file::ClusterFile;
 use crate::command::Command;
@@ -33,11 +36,11 @@ use crate::raft::Raft;
 use crate::role::{LogIndex, Role, Term};
 use crate::runtime::{self, JoinHandle};
 use crate::store::{Progress, SharedState, StateMachine, SyncClock};
-use crate::transport::{Client, Shared};
+use crate::transport::{Client, Order, Shared};
 use crate::view::{ClusterView, MemberView};
 
 pub use claim::ClaimRequest;
-pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, OpenError};
+pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, MemberError, OpenError};
 pub use open::Parts;
 
 /// How long the store may take to close.
@@ -65,6 +68,10 @@ pub(crate) struct Inner {
     sequence: AtomicU64,
     /// One more than the latest admissible slot; 0 until it is set.
     horizon: AtomicU64,
+    enlistment: Enlistment,
+    /// To the task that changes the members.
+    orders: mpsc::Sender<Order>,
+    admitted: channel::Receiver<bool>,
     stop: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     closed: channel::Receiver<()>,
@@ -186,7 +193,12 @@ impl SigningLog {
         self.inner.progress.applied.subscribe()
     }
 
-    /// This replica's id.
+    /// Set when this replica, whose store had no Raft id, was added: it must be opened anew to take it.
+    pub fn admitted(&self) -> channel::Receiver<bool> {
+        self.inner.admitted.clone()
+    }
+
+    /// This replica's stable name.
     pub fn replica(&self) -> ReplicaId {
         self.inner.config.replica
     }
@@ -197,15 +209,17 @@ impl SigningLog {
         let metrics = inner.raft.metrics().borrow_watched().clone();
         let state = inner.state.read();
         let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
-        let member = |(id, member): (u64, crate::raft::Member)| {
+        let member = |(id, member): (u64, crate::membership::Member)| {
             let matched = metrics.replication.as_ref().and_then(|replication| replication.get(&id));
             let lag = matched.map(|matched| {
                 let next = |index: Option<u64>| index.map_or(0, |index| index + 1);
                 next(metrics.last_log_index).saturating_sub(next(matched.as_ref().map(|id| id.index)))
             });
-            let heard = inner.shared.last_heard(id).filter(|_| id != inner.config.replica.get());
+            let heard = inner.shared.last_heard(id).filter(|_| id != inner.shared.me.replica);
             MemberView {
-                id: ReplicaId::new(id),
+                id: member.name,
+                raft_id: id,
+                kind: member.kind,
                 address: member.address,
                 voter: voters.contains(&id),
                 lag,
@@ -215,8 +229,9 @@ impl SigningLog {
         ClusterView {
             cluster_id: inner.cluster.cluster_id.clone(),
             replica: inner.config.replica,
+            raft_id: inner.shared.me.replica,
             phase: state.guard().phase(),
-            leader: metrics.current_leader.map(ReplicaId::new),
+            leader: metrics.current_leader.and_then(|id| inner.shared.name(id)),
             term: Term::new(metrics.current_term),
             last_log: metrics.last_log_index.map(LogIndex::new),
             committed: metrics.cluster_committed.map(|id| LogIndex::new(id.index)),

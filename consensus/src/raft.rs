@@ -8,6 +8,7 @@ use openraft::entry::RaftEntry;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Body, Entry, MembershipRecord, StoredMembership};
+use crate::membership::Member;
 use crate::state::Applied;
 
 openraft::declare_raft_types!(
@@ -28,15 +29,6 @@ pub(crate) type RaftEntryOf = openraft::type_config::alias::EntryOf<Raft>;
 pub(crate) type Membership = openraft::Membership<u64, Member>;
 pub(crate) type RaftMembership = openraft::type_config::alias::StoredMembershipOf<Raft>;
 pub(crate) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<Raft>;
-
-/// How one member is reached and recognised.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Member {
-    /// `host:port`.
-    pub(crate) address: String,
-    /// SHA-256 of its certificate's DER.
-    pub(crate) fingerprint: [u8; 32],
-}
 
 /// An encoded command.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The replicated state: the guard, the attempts, the members, and where in the log it stands.
+//! The replicated state: the guard, the attempts, the members and their ids, and where in the log it stands.
 
 use ollin_guard::{Guard, SnapshotError};
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use crate::audit::AuditTrail;
 use crate::chain::{Chain, Position};
 use crate::command::{Command, CommandBytesError, Envelope, Origin, Reply};
 use crate::entry::{Body, Entry, StoredMembership};
+use crate::membership::Roster;
 use crate::sealed::{self, SealError};
 
 /// Everything that the log has led to. Applying is a pure function of the entries so far.
@@ -18,6 +19,7 @@ pub struct State {
     guard: Guard,
     attempts: AttemptLedger,
     audit: AuditTrail,
+    roster: Roster,
 }
 
 /// The answer to an applied command.
@@ -72,6 +74,9 @@ pub enum StateBytesError {
     /// No sequence of commands leads to these attempts.
     #[error("the attempts break a rule of the ledger")]
     Attempts,
+    /// No sequence of reservations and memberships leads to these ids.
+    #[error("the Raft ids contradict the members")]
+    Roster,
 }
 
 /// The stored form, without and within the seal.
@@ -82,6 +87,7 @@ struct Record {
     guard: Vec<u8>,
     attempts: AttemptLedger,
     audit: AuditTrail,
+    roster: Roster,
 }
 
 impl State {
@@ -104,6 +110,7 @@ impl State {
         let answer = match &entry.body {
             Body::Blank => None,
             Body::Membership(membership) => {
+                self.roster.note(&self.membership.membership, membership, entry.index);
                 let set_by = Some((entry.term, entry.index));
                 self.membership = StoredMembership { set_by, membership: membership.clone() };
                 None
@@ -130,6 +137,8 @@ impl State {
                 Reply::Attempt(self.attempts.record(request, bundle_root))
             }
             Command::Outcome(outcome) => Reply::Outcome(self.attempts.conclude(outcome)),
+            Command::ReserveId { replica } => Reply::Reserved(self.roster.reserve(*replica, index)),
+            Command::Enlist { id, token } => Reply::Enlisted(self.roster.enlist(*id, *token)),
         }
     }
 
@@ -156,6 +165,10 @@ impl State {
         &self.membership
     }
 
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// The state as bytes, with version and checksum. Equal states give equal bytes.
     pub fn encode(&self) -> Vec<u8> {
         sealed::seal(&Record {
@@ -164,6 +177,7 @@ impl State {
             guard: self.guard.encode(),
             attempts: self.attempts.clone(),
             audit: self.audit.clone(),
+            roster: self.roster.clone(),
         })
     }
 
@@ -179,8 +193,12 @@ impl State {
         if !record.audit.is_consistent() {
             return Err(StateBytesError::Audit);
         }
+        if !record.roster.is_consistent(&record.membership.membership) {
+            return Err(StateBytesError::Roster);
+        }
         let guard = Guard::decode(&record.guard)?;
-        Ok(Self { applied: record.applied, membership: record.membership, guard, attempts: record.attempts, audit: record.audit })
+        let Record { applied, membership, attempts, audit, roster, .. } = record;
+        Ok(Self { applied, membership, guard, attempts, audit, roster })
     }
 }
 

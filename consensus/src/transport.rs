@@ -14,12 +14,13 @@ mod tls;
 mod tls_wire;
 mod wire;
 
-pub(crate) use client::{CallError, Client};
+pub(crate) use client::{CallError, Client, testimony};
 pub(crate) use frame::{Refused, Request, Response};
 pub(crate) use greeter::greet;
 pub(crate) use network::Network;
 pub(crate) use peers::{Self_, Shared};
 pub use server::Server;
+pub(crate) use server::{Order, Sources};
 pub use tls::Fingerprint;
 pub use tls::TlsError;
 pub(crate) use tls::{TlsIdentity, fingerprint, server_name};

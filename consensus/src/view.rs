@@ -3,6 +3,7 @@
 use ollin_guard::{Binding, Phase};
 use ollin_protocol::units::{ReplicaId, Slot};
 
+use crate::membership::MemberKind;
 use crate::role::{LogIndex, Term};
 
 /// One replica's knowledge of the cluster at one moment. Nothing in it is secret and no root is in it.
@@ -12,6 +13,8 @@ pub struct ClusterView {
     pub cluster_id: String,
     /// This replica.
     pub replica: ReplicaId,
+    /// Its Raft id.
+    pub raft_id: u64,
     /// How far the cluster has been set up.
     pub phase: Phase,
     /// The leader, as far as this replica knows.
@@ -28,7 +31,7 @@ pub struct ClusterView {
     pub floor: Option<Slot>,
     /// Records at or below it are gone.
     pub watermark: Option<Slot>,
-    /// The members, by id.
+    /// The members, by Raft id.
     pub members: Vec<MemberView>,
     /// Why this replica stopped granting, if it did.
     pub halted: Option<String>,
@@ -39,8 +42,12 @@ pub struct ClusterView {
 /// One member of the cluster as this replica sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberView {
-    /// Its id.
+    /// Its stable name. A replica that is being healed is listed twice, under two Raft ids.
     pub id: ReplicaId,
+    /// Its Raft id.
+    pub raft_id: u64,
+    /// What it is for.
+    pub kind: MemberKind,
     /// Where it listens, `host:port`.
     pub address: String,
     /// Whether it votes.

@@ -1,5 +1,7 @@
 //! What the admin port asks of the running replica.
 
+mod members;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -54,6 +56,11 @@ pub(crate) async fn serve(
             Some(AdminCommand::Duties { request, reply }) => {
                 let sources = serve::Sources { log: &log, l1: &l1, keystore: &keystore };
                 let _ = reply.send(serve::answer(&sources, request).await);
+            }
+            Some(AdminCommand::ChangeMembers { change, reply }) => {
+                let outcome = members::change(&log, change).await;
+                // Whoever asked may have gone; the outcome is in the log and in the status.
+                let _ = reply.send(outcome);
             }
             None => return,
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod duties;
 mod leadership;
+mod members;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use ollin_protocol::units::ReplicaId;
 use reqwest::Url;
 
 pub(crate) use leadership::{AdminAccess, DrainArgs, TransferArgs};
+pub(crate) use members::{AddArgs, DiscardArgs, MembersCommand, Newcomer, OneArgs, ReplaceArgs, Target};
 
 use crate::config::{Modules, SettingFlags, StartRequest};
 
@@ -101,6 +103,8 @@ pub(crate) enum ClusterCommand {
     Transfer(TransferArgs),
     /// Keep leadership away from a replica, until it is undone or the replica restarts
     Drain(DrainArgs),
+    #[command(flatten)]
+    Members(MembersCommand),
 }
 
 /// `ollin cluster certificates`.
@@ -110,8 +114,14 @@ pub(crate) struct CertificatesArgs {
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) out: PathBuf,
     /// A replica's id and where the others reach it, such as 1=replica-one:7000; once for each
-    #[arg(long = "replica", value_name = "ID=HOST:PORT", required = true, value_parser = parse_replica)]
+    #[arg(long = "replica", value_name = "ID=HOST:PORT", required_unless_present = "witnesses", value_parser = parse_replica)]
     pub(crate) replicas: Vec<(ReplicaId, String)>,
+    /// The same for a witness, which votes and holds no keys
+    #[arg(long = "witness", value_name = "ID=HOST:PORT", value_parser = parse_replica)]
+    pub(crate) witnesses: Vec<(ReplicaId, String)>,
+    /// The folder holds a cluster already: make certificates for more replicas of it
+    #[arg(long)]
+    pub(crate) extend: bool,
 }
 
 /// `ollin cluster create`.

@@ -27,7 +27,12 @@ impl Health {
         }
         let halted = status.halted.iter().map(|reason| format!("this replica is halted: {reason}"));
         let silent = status.members.iter().filter(|member| member.reachable == Some(false));
-        let silent = silent.map(|member| format!("replica {} does not answer", member.id));
+        let silent = silent.map(|member| {
+            // While a replica is healed its old id is a member too, and will never answer again.
+            let is_double = status.members.iter().filter(|other| other.id == member.id).count() > 1;
+            let id = if is_double { format!(" under Raft id {}", member.raft_id) } else { String::new() };
+            format!("replica {} does not answer{id}", member.id)
+        });
         let warnings = status.warnings.iter().map(|warning| format!("{}: {}", warning.code, warning.message));
         let reasons: Vec<_> = halted.chain(silent).chain(warnings).collect();
         if reasons.is_empty() { Self::Healthy } else { Self::Degraded(reasons) }
@@ -69,7 +74,15 @@ mod tests {
     use super::*;
 
     fn well() -> ClusterStatus {
-        let member = |id| Member { id: ReplicaId::new(id), address: None, voter: true, reachable: Some(true), lag: Some(0) };
+        let member = |id| Member {
+            id: ReplicaId::new(id),
+            raft_id: id,
+            address: None,
+            voter: true,
+            witness: false,
+            reachable: Some(true),
+            lag: Some(0),
+        };
         let mut status = ClusterStatus {
             phase: "open".to_owned(),
             leader: Some(ReplicaId::new(1)),

@@ -51,8 +51,13 @@ pub(crate) async fn status(arguments: &StatusArgs) -> anyhow::Result<ExitCode> {
 
 async fn fetch(arguments: &StatusArgs) -> anyhow::Result<ClusterStatus> {
     let url = arguments.url.join("/cluster/status").context("the URL of the replica")?;
-    let request = with_key(Client::new().get(url.clone()), arguments.api_key_file.as_deref())?.timeout(STATUS_TIMEOUT);
-    let response = send(request, &url).await?;
+    fetch_status(&url, arguments.api_key_file.as_deref()).await
+}
+
+/// The status that a replica shows.
+pub(crate) async fn fetch_status(url: &Url, api_key_file: Option<&Path>) -> anyhow::Result<ClusterStatus> {
+    let request = with_key(Client::new().get(url.clone()), api_key_file)?.timeout(STATUS_TIMEOUT);
+    let response = send(request, url).await?;
     response.json().await.with_context(|| format!("the answer of {url} is no cluster status"))
 }
 

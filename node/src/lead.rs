@@ -192,6 +192,9 @@ impl Leadership {
         if !peer.voter {
             return refuse("not_a_voter", format!("replica {to} does not vote: promote it first"));
         }
+        if peer.witness {
+            return refuse("witness", format!("replica {to} is a witness: it holds no keys and may not lead. Name another one"));
+        }
         let fresh = peer.report.as_ref().is_some_and(|(_, age)| millis(*age) <= self.rules.fresh_ms);
         let Some(assessment) = assessment.as_ref().filter(|_| fresh) else {
             return refuse("unreachable", format!("replica {to} does not answer: start it, or name another one"));
@@ -326,6 +329,8 @@ impl Leadership {
         for peer in peers {
             let assessment = peer.report.as_ref().map(|(report, _)| Assessment::of(report, &reference));
             let class = match &assessment {
+                // It holds no keys: it may not lead.
+                Some(_) if peer.witness => Class::Unable,
                 Some(assessment) => self.steady.entry(peer.id).or_default().observe(now_ms, assessment, PATIENCE),
                 None => Class::Unable,
             };

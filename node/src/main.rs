@@ -6,17 +6,20 @@ mod admin;
 mod cli;
 mod cluster;
 mod config;
+mod discard;
 mod duties;
 mod health;
 mod http;
 mod lead;
 mod leadership;
+mod members;
 mod order;
 mod start;
 mod status;
 mod status_text;
 mod telemetry;
 
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -45,7 +48,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             telemetry::init(&config.log)?;
-            runtime()?.block_on(start::run(config))?;
+            if runtime()?.block_on(start::run(config))? == start::Ended::StartAnew {
+                return Err(start_anew().into());
+            }
         }
         Command::Status(arguments) => return runtime()?.block_on(http::status(&arguments)),
         Command::Duties(command) => return runtime()?.block_on(duties::command::duties(&command)),
@@ -54,8 +59,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Cluster(ClusterCommand::Transfer(arguments)) => return runtime()?.block_on(order::transfer(&arguments)),
         Command::Cluster(ClusterCommand::Drain(arguments)) => return runtime()?.block_on(order::drain(&arguments)),
         Command::Cluster(ClusterCommand::Create(arguments)) => runtime()?.block_on(http::create_cluster(&arguments))?,
+        Command::Cluster(ClusterCommand::Members(command)) => return Ok(runtime()?.block_on(members::run(&command))),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes a new process of the same program, with the same arguments and environment; returns only if that fails.
+fn start_anew() -> std::io::Error {
+    match std::env::current_exe() {
+        Ok(program) => std::process::Command::new(program).args(std::env::args_os().skip(1)).exec(),
+        Err(error) => error,
+    }
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

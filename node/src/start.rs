@@ -20,7 +20,7 @@ use ollin_rpc::{AdminKey, AdminViews, Views, serve_admin, serve_public};
 use ollin_sequencer::{Sequencer, SequencerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -44,11 +44,20 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 /// The tasks of a replica; each ends only at shutdown.
 type Tasks = JoinSet<(&'static str, anyhow::Result<()>)>;
 
+/// Why a replica ended in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// It was added to the cluster, and takes its Raft id as a new process.
+    StartAnew,
+}
+
 /// Runs a replica until a signal or until one of its parts fails.
 ///
 /// # Errors
 /// What kept it from starting, or the part that failed.
-pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
+pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
@@ -117,9 +126,9 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<()> {
     spawn(&mut tasks, "admin port", served(serve_admin(admin_port, admin_views, shutdown.clone())));
     tracing::info!(replica = %config.cluster.replica, public = %config.rpc.public, admin = %config.rpc.admin, "replica started");
 
-    let ended = supervise(&mut tasks).await;
+    let ended = supervise(&mut tasks, log.admitted()).await;
     if ended.is_ok() {
-        give_up_leadership(&leading, &mut tasks).await;
+        give_up_leadership(&leading, &mut tasks, log.admitted()).await;
     }
     shutdown.cancel();
     stop(&mut tasks).await;
@@ -292,7 +301,7 @@ async fn served(server: impl Future<Output = std::io::Result<()>>) -> anyhow::Re
 }
 
 /// Waits for a signal, or for a part that ends: none may end by itself.
-async fn supervise(tasks: &mut Tasks) -> anyhow::Result<()> {
+async fn supervise(tasks: &mut Tasks, mut admitted: watch::Receiver<bool>) -> anyhow::Result<Ended> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -300,6 +309,7 @@ async fn supervise(tasks: &mut Tasks) -> anyhow::Result<()> {
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
         _ = hang_up.recv() => tracing::info!("SIGHUP: stopping"),
+        Ok(_) = admitted.wait_for(|admitted| *admitted) => return Ok(Ended::StartAnew),
         ended = tasks.join_next() => match ended {
             Some(Ok((name, Ok(())))) => bail!("the {name} ended by itself"),
             Some(Ok((name, Err(error)))) => return Err(error.context(format!("the {name} failed"))),
@@ -307,14 +317,14 @@ async fn supervise(tasks: &mut Tasks) -> anyhow::Result<()> {
             None => bail!("no part is running"),
         },
     }
-    Ok(())
+    Ok(Ended::Stopped)
 }
 
 /// The engines go on meanwhile: what they have begun is finished. A second signal ends the wait.
-async fn give_up_leadership(leading: &LeadershipHandle, tasks: &mut Tasks) {
+async fn give_up_leadership(leading: &LeadershipHandle, tasks: &mut Tasks, admitted: watch::Receiver<bool>) {
     tokio::select! {
         () = leading.stop() => {}
-        ended = supervise(tasks) => if let Err(error) = ended {
+        ended = supervise(tasks, admitted) => if let Err(error) = ended {
             tracing::error!(%error, "while leadership was given up");
         },
     }

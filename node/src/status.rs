@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use ollin_archiver::{ArchiverHandle, ArchiverView, Tip};
-use ollin_consensus::{ClusterView, Phase, Role, SigningLog};
+use ollin_consensus::{ClusterView, MemberKind, Phase, Role, SigningLog};
 use ollin_guard::DutyKind;
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
@@ -162,6 +162,7 @@ impl StatusFeed {
             phase: if view.phase == Phase::Open { "open" } else { "sealed" }.to_owned(),
             replica: ReplicaSection {
                 id: view.replica,
+                raft_id: view.raft_id,
                 role: role_word(view, leads),
                 duty_state: match role {
                     Role::Standby => DutyState::Standby,
@@ -296,7 +297,7 @@ impl StatusFeed {
 }
 
 fn role_word(view: &ClusterView, leads: bool) -> RoleWord {
-    let voter = view.members.iter().any(|member| member.id == view.replica && member.voter);
+    let voter = view.members.iter().any(|member| member.raft_id == view.raft_id && member.voter);
     match (leads, voter) {
         (true, _) => RoleWord::Leader,
         (false, true) => RoleWord::Follower,
@@ -306,13 +307,15 @@ fn role_word(view: &ClusterView, leads: bool) -> RoleWord {
 
 fn members(view: &ClusterView, leads: bool) -> Vec<Member> {
     let reachable = |id, heard: Option<u64>| {
-        if id == view.replica { Some(true) } else { leads.then(|| heard.is_some_and(|ago| ago < SILENT_MS)) }
+        if id == view.raft_id { Some(true) } else { leads.then(|| heard.is_some_and(|ago| ago < SILENT_MS)) }
     };
     let member = |member: &ollin_consensus::MemberView| Member {
         id: member.id,
+        raft_id: member.raft_id,
         address: Some(member.address.clone()),
         voter: member.voter,
-        reachable: reachable(member.id, member.last_heard_ms),
+        witness: member.kind == MemberKind::Witness,
+        reachable: reachable(member.raft_id, member.last_heard_ms),
         lag: member.lag,
     };
     view.members.iter().map(member).collect()

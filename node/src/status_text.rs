@@ -46,7 +46,7 @@ pub(crate) fn render(status: &ClusterStatus, health: &Health, ink: Ink) -> Strin
     text.line("watermark", &format!("slot {}", number(status.watermark.map(|slot| slot.get()))));
 
     let members: Vec<_> = status.members.iter().map(|member| member_row(member, status)).collect();
-    text.table("members", &["id", "role", "reachable", "behind", "address"], &members);
+    text.table("members", &["id", "Raft id", "role", "reachable", "behind", "address"], &members);
 
     leadership(&mut text, &status.leadership);
 
@@ -133,6 +133,7 @@ fn member_row(member: &Member, status: &ClusterStatus) -> Vec<String> {
         (true, false) => "follower",
         (false, false) => "learner",
     };
+    let role = if member.witness { format!("{role}, witness") } else { role.to_owned() };
     let reachable = match member.reachable {
         Some(true) => "yes",
         Some(false) => "NO",
@@ -140,7 +141,9 @@ fn member_row(member: &Member, status: &ClusterStatus) -> Vec<String> {
     };
     let own = if member.id == status.replica.id { " (this)" } else { "" };
     let address = member.address.clone().unwrap_or_default();
-    vec![format!("{}{own}", member.id), role.into(), reachable.into(), number(member.lag), address]
+    // A first member's Raft id is its name.
+    let raft_id = if member.raft_id == member.id.get() { String::new() } else { member.raft_id.to_string() };
+    vec![format!("{}{own}", member.id), raft_id, role, reachable.into(), number(member.lag), address]
 }
 
 fn released_row(released: &ReleasedSlot) -> Vec<String> {
@@ -253,7 +256,9 @@ mod tests {
             ClusterStatus { cluster_id: Some("ab".repeat(16)), leader: Some(ReplicaId::new(2)), ..ClusterStatus::default() };
         status.replica.id = ReplicaId::new(1);
         for (id, reachable) in [(1, Some(true)), (2, None), (13, Some(false))] {
-            status.members.push(Member { id: ReplicaId::new(id), address: None, voter: id < 3, reachable, lag: Some(id) });
+            let (id, raft_id) = (ReplicaId::new(id), id);
+            let (voter, lag) = (raft_id < 3, Some(raft_id));
+            status.members.push(Member { id, raft_id, address: None, voter, witness: false, reachable, lag });
         }
         status.publishers.push(PublisherBalance { address: Address::ZERO, balance_wei: 1_234_567_890_123_456_789 });
         status.released = (0..12)

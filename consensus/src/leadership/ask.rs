@@ -85,7 +85,9 @@ impl SigningLog {
     /// # Errors
     /// [`AskError`]; what was asked may have been done all the same.
     pub async fn ask(&self, to: ReplicaId, ask: Ask, wait: Duration) -> Result<Answer, AskError> {
-        match self.inner().client.call(to.get(), Lane::Heartbeat, Request::Ask(ask), wait).await {
+        let unknown = || AskError::Unreachable { replica: to, reason: "no member bears the name".to_owned() };
+        let id = self.inner().shared.id(to).ok_or_else(unknown)?;
+        match self.inner().client.call(id, Lane::Heartbeat, Request::Ask(ask), wait).await {
             Ok(Response::Answer(answer)) => Ok(answer),
             Ok(_) => Err(AskError::Unreachable { replica: to, reason: "an answer of another kind".to_owned() }),
             Err(CallError::Refused { refused: Refused::NotServing { .. }, .. }) => Err(AskError::NotServing { replica: to }),

@@ -9,6 +9,7 @@ use openraft::raft::VoteRequest;
 
 use crate::fitness::{Assessment, Class, Reference};
 use crate::log::SigningLog;
+use crate::membership::MemberKind;
 use crate::raft::{Raft, Vote, log_id};
 use crate::runtime;
 
@@ -38,6 +39,12 @@ pub enum HandOverError {
     /// The successor must be another voter.
     #[error("replica {to} is no other voter of this cluster")]
     NotAVoter {
+        /// Who was named.
+        to: ReplicaId,
+    },
+    /// A witness holds no keys: it may not lead.
+    #[error("replica {to} is a witness: it holds no keys, and would only hand over again")]
+    Witness {
         /// Who was named.
         to: ReplicaId,
     },
@@ -75,24 +82,29 @@ impl SigningLog {
         let metrics = self.metrics();
         let own = self.inner().shared.me.replica;
         if metrics.current_leader != Some(own) {
-            return Err(HandOverError::NotLeader { leader: metrics.current_leader.map(ReplicaId::new) });
+            return Err(HandOverError::NotLeader { leader: metrics.current_leader.and_then(|id| self.name(id)) });
         }
-        if to.get() == own || !metrics.membership_config.voter_ids().any(|id| id == to.get()) {
+        let members = self.inner().shared.members();
+        let mut voters = metrics.membership_config.voter_ids().filter(|id| *id != own);
+        let Some(id) = voters.find(|id| members.get(id).is_some_and(|member| member.name == to)) else {
             return Err(HandOverError::NotAVoter { to });
+        };
+        if members.get(&id).is_some_and(|member| member.kind == MemberKind::Witness) {
+            return Err(HandOverError::Witness { to });
         }
         leadership.note_hand_over();
         let halted = |error: &dyn std::error::Error| HandOverError::Halted { reason: error.to_string() };
-        self.inner().raft.trigger().transfer_leader(to.get()).await.map_err(|error| halted(&error))?;
+        self.inner().raft.trigger().transfer_leader(id).await.map_err(|error| halted(&error))?;
         let wait = TRY.max(self.inner().config.lease() * 2);
         if let Some(leader) = self.another_leader(wait).await {
             let took = runtime::elapsed(started);
             metrics::counter!("ollin_hand_overs_total").increment(1);
             tracing::info!(to = leader, took_ms = took.as_millis(), "leadership handed over");
-            return Ok(HandedOver { to: ReplicaId::new(leader), took });
+            return Ok(HandedOver { to: self.name(leader).unwrap_or(to), took });
         }
         tracing::warn!(%to, "leadership was not taken over in time: an election is held");
-        self.step_down(to.get()).await;
-        let leader = self.any_leader(REPAIR, metrics.current_term).await.map(ReplicaId::new);
+        self.step_down(id).await;
+        let leader = self.any_leader(REPAIR, metrics.current_term).await.and_then(|id| self.name(id));
         Err(HandOverError::NotTaken { to, waited_ms: millis(runtime::elapsed(started)), leader })
     }
 
@@ -102,7 +114,7 @@ impl SigningLog {
         let reports = peers.iter().filter_map(|peer| peer.report.as_ref().map(|(report, _)| report));
         let reference = Reference::of(reports, u64::MAX, u32::MAX);
         let fresh = |age: &Duration| age.as_secs() < 3;
-        let voters = peers.iter().filter(|peer| peer.voter);
+        let voters = peers.iter().filter(|peer| peer.voter && !peer.witness);
         let candidates = voters.map(|peer| {
             let report = peer.report.as_ref().filter(|(_, age)| fresh(age));
             let class = report.map(|(report, _)| Assessment::of(report, &reference).class);
@@ -129,6 +141,10 @@ impl SigningLog {
             Ok(Err(error)) => tracing::error!(%error, "raft has stopped"),
             Err(_) => tracing::warn!("stepping down waits for the disk"),
         }
+    }
+
+    fn name(&self, id: u64) -> Option<ReplicaId> {
+        self.inner().shared.name(id)
     }
 
     async fn another_leader(&self, wait: Duration) -> Option<u64> {

@@ -50,8 +50,8 @@ impl SigningLog {
         let shared = &self.inner().shared;
         let own = shared.me.replica;
         let others = shared.members().into_keys().filter(|id| *id != own);
-        let trips = join_all(others.map(|id| async move { (ReplicaId::new(id), second_best(self.trips(id).await)) })).await;
-        trips.into_iter().filter_map(|(id, took)| took.map(|took| (id, took))).collect()
+        let trips = join_all(others.map(|id| async move { (shared.name(id), second_best(self.trips(id).await)) })).await;
+        trips.into_iter().filter_map(|(name, took)| name.zip(took)).collect()
     }
 
     /// The first call makes the connection, and does not count.

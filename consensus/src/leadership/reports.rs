@@ -9,6 +9,7 @@ use openraft::async_runtime::WatchReceiver;
 use super::{Leadership, Samples};
 use crate::fitness::Report;
 use crate::log::SigningLog;
+use crate::membership::{Member, MemberKind};
 use crate::runtime;
 
 /// Own report, others' reports, round trips.
@@ -23,10 +24,12 @@ pub(super) struct Reports {
 /// Another member, as this replica knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its id.
+    /// Its name.
     pub id: ReplicaId,
     /// Whether it votes.
     pub voter: bool,
+    /// Whether it is a witness: it may not lead.
+    pub witness: bool,
     /// What it last reported, and how long ago.
     pub report: Option<(Report, Duration)>,
     /// Entries that it lacks; known by a leader only.
@@ -106,18 +109,19 @@ impl SigningLog {
         let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
         let own = inner.shared.me.replica;
         let next = |index: Option<u64>| index.map_or(0, |index| index + 1);
-        let peer = |id: u64| {
+        let peer = |(id, member): (u64, Member)| {
             let matched = metrics.replication.as_ref().and_then(|replication| replication.get(&id));
             let matched = matched.map(|matched| matched.as_ref().map(|id| id.index));
             Peer {
-                id: ReplicaId::new(id),
+                id: member.name,
                 voter: voters.contains(&id),
+                witness: member.kind == MemberKind::Witness,
                 report: inner.shared.leadership.report_of(id),
                 lag: matched.map(|matched| next(metrics.last_log_index).saturating_sub(next(matched))),
                 round_trip: inner.shared.leadership.round_trip(id),
             }
         };
-        inner.shared.members().into_keys().filter(|id| *id != own).map(peer).collect()
+        inner.shared.members().into_iter().filter(|(id, _)| *id != own).map(peer).collect()
     }
 
     /// How long syncs and round trips take.

@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use ollin_guard::interchange::{Doubt, Interchange};
 use ollin_guard::{Binding, GuardCommand, Phase};
-use ollin_protocol::units::{ReplicaId, Slot};
+use ollin_protocol::units::Slot;
 
 use super::error::CommandError;
 use super::propose::elapsed_ms;
 use super::{CreateError, SigningLog};
 use crate::command::Command;
+use crate::membership::Member;
 use crate::role::Role;
 use crate::runtime;
-use crate::transport::{Lane, Request};
+use crate::transport::{Lane, Request, Response};
 
 /// How long creation may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -66,6 +67,7 @@ impl SigningLog {
         let initialised = self.inner.raft.is_initialized().await;
         if !initialised.map_err(|error| CreateError::Raft { reason: error.to_string() })? {
             self.require_fresh_members().await?;
+            self.found().await?;
             let members = self.inner.shared.members();
             let initialised = self.inner.raft.initialize(members).await;
             initialised.map_err(|error| CreateError::Raft { reason: error.to_string() })?;
@@ -88,11 +90,11 @@ impl SigningLog {
 
     /// Every other replica must answer, and none may hold a log: a cluster is created once.
     async fn require_fresh_members(&self) -> Result<(), CreateError> {
-        let own = self.inner.config.replica.get();
+        let own = self.inner.shared.me.replica;
         let others = self.inner.shared.members().into_iter().filter(|(id, _)| *id != own);
-        let greetings = others.map(|(id, member)| async move { (id, member, self.inner.client.hello(id, GREETING).await) });
-        for (id, member, answer) in join_all(greetings).await {
-            let replica = ReplicaId::new(id);
+        let greetings = others.map(|(id, member)| async move { (member, self.inner.client.hello(id, GREETING).await) });
+        for (member, answer) in join_all(greetings).await {
+            let replica = member.name;
             match answer {
                 Ok(answered) if answered.has_log => return Err(CreateError::Exists { replica }),
                 Ok(_) => {}
@@ -102,6 +104,24 @@ impl SigningLog {
             }
         }
         Ok(())
+    }
+
+    /// Every store's Raft id becomes its own: from here on an emptied one is known by having none (safety rule R6).
+    async fn found(&self) -> Result<(), CreateError> {
+        let own = self.inner.shared.me.replica;
+        let others = self.inner.shared.members().into_iter().filter(|(id, _)| *id != own);
+        let asked = others.map(|(id, member)| async move {
+            (member, self.inner.client.call(id, Lane::Heartbeat, Request::Found, GREETING).await)
+        });
+        for (Member { name: replica, address, .. }, answer) in join_all(asked).await {
+            let unreachable = |reason| CreateError::Unreachable { replica, address: address.clone(), reason };
+            match answer {
+                Ok(Response::Found) => {}
+                Ok(_) => return Err(unreachable("an answer of another kind".to_owned())),
+                Err(error) => return Err(unreachable(error.to_string())),
+            }
+        }
+        self.inner.enlistment.found().map_err(|error| CreateError::Raft { reason: error.to_string() })
     }
 
     /// Waits until this replica acts. If another one was elected, it is asked to hand over: the log is still sealed.
@@ -120,6 +140,7 @@ impl SigningLog {
                 return Err(CreateError::NotElected { waited_ms: elapsed_ms(started), leader });
             }
             match leader {
+                // Before the cluster exists, Raft ids are names.
                 Some(leader) if leader != self.inner.config.replica => {
                     let asked = self.inner.client.call(leader.get(), Lane::Heartbeat, Request::Yield, GREETING).await;
                     if let Err(error) = asked {

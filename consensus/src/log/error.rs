@@ -12,6 +12,7 @@ use crate::cluster_file::ClusterFileError;
 use crate::config::ConfigError;
 use crate::directory::DirectoryError;
 use crate::leadership::Misfit;
+use crate::membership::MemberRefusal;
 use crate::store::StoreError;
 use crate::transport::TlsError;
 
@@ -59,6 +60,18 @@ pub enum OpenError {
         replica: ReplicaId,
         /// Where it answers.
         address: String,
+    },
+    /// The log could not be asked to let this store take its Raft id. The next start asks again.
+    #[error(
+        "replica {replica} was added as Raft id {id}, but no leader could be asked for it: {reason}. Start it again when a leader is known"
+    )]
+    NotEnlisted {
+        /// Its name.
+        replica: ReplicaId,
+        /// The id.
+        id: u64,
+        /// What happened.
+        reason: String,
     },
     /// The listening address cannot be taken.
     #[error("cannot listen on {address}")]
@@ -223,6 +236,32 @@ pub enum CommandError {
     #[error(transparent)]
     Refused(#[from] AttemptRefusal),
     /// This replica stopped granting.
+    #[error("this replica is halted: {reason}")]
+    Halted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why the members were not changed, or are not known to be.
+#[derive(Debug, thiserror::Error)]
+pub enum MemberError {
+    /// Nothing was logged; another replica leads and could not be asked, or none does.
+    #[error("not the leader (leader: {}): ask again", leader.map_or_else(|| "none is known".to_owned(), |leader| format!("replica {leader}")))]
+    NotLeader {
+        /// Who leads, as far as this replica knows.
+        leader: Option<ReplicaId>,
+    },
+    /// The change may have been made: look at the members before asking again.
+    #[error("no quorum answered within {waited_ms} ms: the change may have been made, look at the members")]
+    Unknown {
+        /// How long it waited.
+        waited_ms: u64,
+    },
+    /// It breaks a rule of the membership; nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] MemberRefusal),
+    /// This replica stopped.
     #[error("this replica is halted: {reason}")]
     Halted {
         /// Why.

@@ -8,29 +8,31 @@ use std::time::Duration;
 use futures::future::join_all;
 use openraft::{Config, SnapshotPolicy};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::admit::{Applicant, admit, enlist};
 use super::watch::RoleLoop;
 use super::{Inner, OpenError, SigningLog};
+use crate::admission::Enlistment;
 use crate::cluster_file::ClusterFile;
 use crate::config::ConsensusConfig;
 use crate::directory::DirectoryLock;
 use crate::halt::Halt;
-use crate::leadership::{Measured, Suspicion, Watchdog, exchange, hand_over_when_stalled, measure_sync};
-use crate::raft::Member;
+use crate::leadership::{Measured, Suspicion, Watchdog, exchange, hand_over_as_witness, hand_over_when_stalled, measure_sync};
+use crate::membership::Member;
 use crate::role::{Role, Term};
 use crate::runtime;
 use crate::state::State;
-use crate::store::{
-    Database, Disk, Fatal, Identity, LogStore, Progress, RocksDisk, SharedState, StateMachine, SyncQueue, abort_process,
-};
+use crate::store::{Database, Disk, Fatal, LogStore, Progress, RocksDisk, SharedState, StateMachine, SyncQueue, abort_process};
 use crate::transport::{
-    CallError, Client, Fingerprint, Network, Refused, Self_, Server, Shared, TlsIdentity, TlsWire, Wire, greet,
+    CallError, Client, Fingerprint, Network, Refused, Self_, Server, Shared, Sources, TlsIdentity, TlsWire, Wire, greet,
 };
 
 /// How long another process under our id has to answer.
 const GREETING: Duration = Duration::from_millis(500);
+/// Orders that may wait: changes of the members come one at a time.
+const ORDERS: usize = 4;
 /// How long a snapshot may take from one replica's memory to another's disk.
 const SNAPSHOT_TIMEOUT_MS: u64 = 30_000;
 
@@ -85,21 +87,36 @@ impl SigningLog {
         }
         let raft_config = raft_config(&config)?;
         let Parts { cluster, disk, wire, fatal } = parts;
-        let me = Self_ { cluster: cluster.cluster_id_bytes()?, replica: config.replica.get(), boot: runtime::random() };
-        let members = cluster.members()?;
-        check_certificate(&config, &members, wire.fingerprint())?;
+        let (id, name, listed) = (cluster.cluster_id_bytes()?, config.replica, cluster.members()?);
+        check_certificate(&config, &listed, wire.fingerprint())?;
 
-        let identity = Identity { cluster: me.cluster, replica: me.replica };
-        let (database, index) = Database::open(disk, identity)?;
+        let (database, index) = Database::open(disk)?;
         let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
+        let admitted = admit(&database, wire.as_ref(), (id, name), listed.clone()).await?;
+        let me = Self_ { cluster: id, name, replica: admitted.identity.id, boot: runtime::random() };
         let closed = database.closed();
         let halt = Halt::new();
-        let shared = Shared::new(me, members, Arc::clone(&chain), halt.clone());
+        let shared = Shared::new(me, admitted.members.clone(), Arc::clone(&chain), halt.clone());
         let client = Client::new(shared.clone(), Arc::clone(&wire));
 
         refuse_second_process(&config, &client, &shared).await?;
+        let refusal = match admitted.refusal.clone() {
+            Some(refusal) => Some(refusal),
+            None => enlist(&database, &client, &admitted).await?,
+        };
+        if let Some(refusal) = refusal {
+            shared.halt.halt(refusal.to_string());
+        }
         let state: SharedState = Arc::new(RwLock::new(State::default()));
-        let server = Server::new(shared.clone(), client.clone(), Arc::clone(&state));
+        let enlistment = Enlistment::new(&database, admitted.identity, admitted.has_id);
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let server = Server::new(Sources {
+            shared: shared.clone(),
+            client: client.clone(),
+            state: Arc::clone(&state),
+            enlistment: enlistment.clone(),
+            orders: orders.clone(),
+        });
         let stop = CancellationToken::new();
         let listen = |source| OpenError::Listen { address: config.listen, source };
         let serving = wire.listen(server.clone(), stop.clone()).await.map_err(listen)?;
@@ -138,7 +155,18 @@ impl SigningLog {
             stalled: shared.leadership.stalled(),
             stop: stop.clone(),
         };
+        let (may_start_anew, admitted) = watch::channel(false);
+        let applicant = Applicant {
+            wire,
+            name,
+            listed,
+            enlistment: enlistment.clone(),
+            halt: shared.halt.clone(),
+            admitted: may_start_anew,
+            stop: stop.clone(),
+        };
         let tasks = vec![
+            runtime::spawn(applicant.run()),
             runtime::spawn(serving),
             runtime::spawn(role_loop.run()),
             runtime::spawn(greet(client.clone(), shared.clone(), stop.clone())),
@@ -159,13 +187,20 @@ impl SigningLog {
             term: term_seen,
             sequence: AtomicU64::new(0),
             horizon: AtomicU64::new(0),
+            enlistment,
+            orders,
+            admitted,
             stop: stop.clone(),
             tasks: Mutex::new(tasks),
             closed,
         };
         let log = Self { inner: Arc::new(inner) };
-        let stall = runtime::spawn(hand_over_when_stalled(log.clone(), stop));
-        log.inner.tasks.lock().push(stall);
+        let of_log = [
+            runtime::spawn(hand_over_when_stalled(log.clone(), stop.clone())),
+            runtime::spawn(hand_over_as_witness(log.clone(), stop)),
+            runtime::spawn(log.clone().serve_orders(ordered)),
+        ];
+        log.inner.tasks.lock().extend(of_log);
         Ok(log)
     }
 }

@@ -116,7 +116,9 @@ impl SigningLog {
         match answer {
             Err(_) | Ok(Err(ClientWriteError::LogEntryDiscarded(_))) => Ok(Tried::Lost),
             Ok(Err(ClientWriteError::ForwardToLeader(forward))) => match forward.leader_id {
-                Some(leader) if leader != origin.replica => Err(ProposeError::NotLeader { leader: Some(ReplicaId::new(leader)) }),
+                Some(leader) if leader != origin.replica => {
+                    Err(ProposeError::NotLeader { leader: self.inner.shared.name(leader) })
+                }
                 Some(_) | None => Ok(Tried::NotTaken),
             },
             Ok(Err(ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_))) => Ok(Tried::NotTaken),
@@ -140,13 +142,13 @@ impl SigningLog {
             Reply::Guard(GuardReply::Done) | Reply::Outcome(Ok(())) => Ok(()),
             Reply::Guard(GuardReply::Rejected(rejection)) => Err(rejection.into()),
             Reply::Outcome(Err(refusal)) => Err(refusal.into()),
-            Reply::Guard(GuardReply::Verdicts(_)) | Reply::Attempt(_) => {
+            Reply::Guard(GuardReply::Verdicts(_)) | Reply::Attempt(_) | Reply::Reserved(_) | Reply::Enlisted(_) => {
                 Err(CommandError::Unknown { waited_ms: elapsed_ms(started) })
             }
         }
     }
 
-    fn not_leader(&self) -> ProposeError {
+    pub(super) fn not_leader(&self) -> ProposeError {
         ProposeError::NotLeader { leader: self.view().leader }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::MembershipRecord;
+use crate::membership::MemberKind;
 use crate::raft::Raft;
 use crate::role::{Action, Event, LogIndex, Role, Term};
 use crate::runtime;
@@ -72,7 +73,9 @@ impl RoleLoop {
             *term = Term::new(metrics.current_term);
             changed
         });
-        let leads = self.leads(metrics) && !self.shared.halt.is_halted() && !*self.stalled.borrow();
+        // A witness leads only to replicate and hand over (safety rule R11).
+        let may_act = !self.shared.halt.is_halted() && !*self.stalled.borrow() && self.kind(metrics) == MemberKind::Full;
+        let leads = self.leads(metrics) && may_act;
         match metrics.last_log_index {
             Some(last) if leads => {
                 self.step(Event::Elected { term: Term::new(metrics.current_term), barrier: LogIndex::new(last) });
@@ -83,6 +86,11 @@ impl RoleLoop {
         if let Some(applied) = applied {
             self.step(Event::Applied { term: Term::new(applied.term), index: LogIndex::new(applied.index) });
         }
+    }
+
+    fn kind(&self, metrics: &RaftMetrics<Raft>) -> MemberKind {
+        let membership = metrics.membership_config.membership();
+        membership.get_node(&self.shared.me.replica).map_or(MemberKind::Full, |member| member.kind)
     }
 
     /// A leader that has lost its quorum still reports that it leads: it counts only while a quorum has answered within the lease.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use ollin_protocol::units::ReplicaId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -9,8 +10,10 @@ use tokio::sync::watch;
 use super::disk::{Batch, Disk, DiskError, Table};
 use super::error::StoreError;
 use crate::chain::{Base, Chain, ChainIndex, Position};
-use crate::entry::{Entry, StoredEntry};
+use crate::entry::{Body, Entry, MembershipRecord, StoredEntry};
+use crate::membership::EnlistToken;
 use crate::sealed;
+use crate::state::State;
 
 pub(super) const VOTE: &str = "vote";
 pub(super) const COMMITTED: &str = "committed";
@@ -25,18 +28,24 @@ pub(crate) struct Database {
     _closed: watch::Sender<()>,
 }
 
-/// Whose store it is.
+/// Whose store it is. A store without one has never taken part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) cluster: [u8; 16],
-    pub(crate) replica: u64,
+    /// The replica's stable name.
+    pub(crate) name: ReplicaId,
+    /// Its Raft id.
+    pub(crate) id: u64,
+    /// By which the log knows the store that took the id; `None` for an id of the cluster's creation.
+    pub(crate) token: Option<EnlistToken>,
+    /// Whether the id is its own. Until the log has said so it may be another store's.
+    pub(crate) enlisted: bool,
 }
 
 impl Database {
     /// Opens the store, or makes a new one, and verifies every entry of the log and the chain through them.
-    pub(crate) fn open(disk: Box<dyn Disk>, identity: Identity) -> Result<(Self, ChainIndex), StoreError> {
+    pub(crate) fn open(disk: Box<dyn Disk>) -> Result<(Self, ChainIndex), StoreError> {
         let database = Self { disk, _closed: watch::Sender::new(()) };
-        database.check_identity(identity)?;
         let index = database.verify()?;
         Ok((database, index))
     }
@@ -46,22 +55,47 @@ impl Database {
         self._closed.subscribe()
     }
 
-    fn check_identity(&self, identity: Identity) -> Result<(), StoreError> {
+    /// Whose store it is, if it has taken part; one of another replica or cluster is refused.
+    pub(crate) fn identity(&self, cluster: [u8; 16], name: ReplicaId) -> Result<Option<Identity>, StoreError> {
         match self.value::<Identity>(IDENTITY)? {
-            Some(found) if found == identity => Ok(()),
-            Some(found) => Err(StoreError::OtherReplica {
-                found_replica: found.replica,
+            Some(found) if (found.cluster, found.name) != (cluster, name) => Err(StoreError::OtherReplica {
+                found_replica: found.name.get(),
                 found_cluster: hex::encode(found.cluster),
-                replica: identity.replica,
-                cluster: hex::encode(identity.cluster),
+                replica: name.get(),
+                cluster: hex::encode(cluster),
             }),
-            None => {
-                let mut batch = Batch::default();
-                self.put_value(&mut batch, IDENTITY, &identity);
-                self.write(batch)?;
-                self.flush()
+            found => Ok(found),
+        }
+    }
+
+    /// Whose store it is, if it can be opened and says so.
+    pub(crate) fn owner(disk: Box<dyn Disk>) -> Option<ReplicaId> {
+        let (database, _) = Self::open(disk).ok()?;
+        database.value::<Identity>(IDENTITY).ok()?.map(|identity| identity.name)
+    }
+
+    /// Makes it this replica's store, durably.
+    pub(crate) fn adopt(&self, identity: &Identity) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        self.put_value(&mut batch, IDENTITY, identity);
+        self.write(batch)?;
+        self.flush()
+    }
+
+    /// The latest membership that it holds, in the log or the snapshot.
+    pub(crate) fn membership(&self) -> Result<Option<MembershipRecord>, StoreError> {
+        let mut latest = None;
+        for stored in self.entries(0) {
+            if let Body::Membership(membership) = stored?.entry.body {
+                latest = Some(membership);
             }
         }
+        if latest.is_some() {
+            return Ok(latest);
+        }
+        let Some(snapshot) = self.snapshot()? else { return Ok(None) };
+        let state = State::decode(&snapshot).map_err(|source| StoreError::Snapshot { source: Box::new(source) })?;
+        Ok(Some(state.membership().membership.clone()))
     }
 
     fn verify(&self) -> Result<ChainIndex, StoreError> {

@@ -3,6 +3,7 @@
 use super::disk::DiskError;
 use crate::entry::EntryError;
 use crate::sealed::SealError;
+use crate::state::StateBytesError;
 
 /// Why a replica's store was not opened. Never worked around: a doubtful store does not vote.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,16 @@ pub enum StoreError {
         /// Its length.
         bytes: usize,
     },
+    /// The snapshot is damaged.
+    #[error("the stored snapshot is damaged")]
+    Snapshot {
+        /// How.
+        #[source]
+        source: Box<StateBytesError>,
+    },
+    /// The store is closed already.
+    #[error("the store is closed")]
+    Closed,
     /// The directory belongs to another replica or cluster.
     #[error(
         "the store belongs to replica {found_replica} of cluster {found_cluster}, this is replica {replica} of cluster {cluster}"

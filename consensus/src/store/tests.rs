@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ollin_protocol::units::ReplicaId;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{RaftLogReader, RaftSnapshotBuilder};
@@ -19,7 +20,7 @@ use crate::raft::{CommandBytes, Raft, RaftEntryOf, Vote, log_id};
 use crate::simulation::MemoryDisk;
 use crate::state::State;
 
-const IDENTITY: Identity = Identity { cluster: [1; 16], replica: 7 };
+const IDENTITY: Identity = Identity { cluster: [1; 16], name: ReplicaId::new(7), id: 7, token: None, enlisted: true };
 
 struct Opened {
     log: LogStore,
@@ -36,11 +37,14 @@ fn open_as(directory: &Path, identity: Identity) -> Result<Opened, StoreError> {
 }
 
 fn open_on(disk: Box<dyn Disk>, identity: Identity) -> Result<Opened, StoreError> {
-    let (database, index) = Database::open(disk, identity)?;
+    let (database, index) = Database::open(disk)?;
+    if database.identity(identity.cluster, identity.name)?.is_none() {
+        database.adopt(&identity)?;
+    }
     let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
     let state = Arc::new(RwLock::new(State::default()));
     let sync = SyncQueue::start(Arc::clone(&database), |reason| panic!("{reason}")).unwrap();
-    let log = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), identity.replica)?;
+    let log = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), identity.id)?;
     let halt = Halt::new();
     let machine = StateMachine::new(Arc::clone(&database), Arc::clone(&chain), state, sync, Progress::new(), halt.clone());
     Ok(Opened { log, machine, database, chain, halt })
@@ -199,7 +203,7 @@ async fn entries_continue_the_log_and_the_chain_after_truncation_and_purge() {
 #[tokio::test]
 async fn an_own_committed_vote_of_an_earlier_process_is_not_committed_any_more() {
     let directory = tempfile::tempdir().unwrap();
-    for (voted_for, committed_after) in [(IDENTITY.replica, false), (IDENTITY.replica + 1, true)] {
+    for (voted_for, committed_after) in [(IDENTITY.id, false), (IDENTITY.id + 1, true)] {
         let mut opened = open(directory.path()).unwrap();
         let vote = Vote::new_committed(10 + voted_for, voted_for);
         opened.log.save_vote(&vote).await.unwrap();
@@ -216,7 +220,7 @@ async fn an_own_committed_vote_of_an_earlier_process_is_not_committed_any_more()
 async fn a_store_of_another_replica_or_cluster_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     close(open(directory.path()).unwrap()).await;
-    for other in [Identity { replica: 8, ..IDENTITY }, Identity { cluster: [2; 16], ..IDENTITY }] {
+    for other in [Identity { name: ReplicaId::new(8), ..IDENTITY }, Identity { cluster: [2; 16], ..IDENTITY }] {
         assert!(matches!(open_as(directory.path(), other).err(), Some(StoreError::OtherReplica { .. })));
     }
 }

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::frame::{Frame, Refused, Request, Response};
 use super::peers::Shared;
 use super::wire::{Freight, Lane, Parcel, Wire, WireError};
+use crate::admission::Testimony;
+use crate::membership::Member;
 use crate::runtime::timeout;
+use crate::sealed;
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +65,8 @@ impl Client {
         let freight = if matches!(request, Request::Snapshot { .. }) { Freight::Snapshot } else { Freight::Frame };
         let frame = self.shared.frame(to, request).encode();
         let address = member.address.clone();
-        let parcel = Parcel { to, address: member.address, fingerprint: member.fingerprint, lane, freight, frame };
+        let name = member.name;
+        let parcel = Parcel { to, name, address: member.address, fingerprint: member.fingerprint, lane, freight, frame };
         let answer = self.wire.carry(parcel).await.map_err(|error| match error {
             WireError::Unreachable { reason } => unreachable(address, reason),
             WireError::Broken { reason } => CallError::Broken { replica: to, reason },
@@ -72,6 +78,11 @@ impl Client {
     fn accept(&self, to: u64, frame: Frame<Response>) -> Result<(Answered, Response), CallError> {
         let shared = &self.shared;
         if let Response::Refused(refused) = frame.body {
+            if let Refused::Retired { id, index, later } = refused
+                && id == shared.me.replica
+            {
+                shared.retire(index, later);
+            }
             if let Refused::Diverged { term, index } = refused {
                 let reason = format!("the logs diverge: replica {to} holds another entry {index} of term {term}");
                 shared.halt.halt(reason);
@@ -88,6 +99,15 @@ impl Client {
         shared.hear_at_address(to, frame.boot);
         Ok((Answered { boot: frame.boot, has_log: frame.last.is_some() }, frame.body))
     }
+}
+
+/// Asks a replica what this process's certificate is to it. Needs no Raft id and no membership.
+pub(crate) async fn testimony(wire: &dyn Wire, member: &Member, wait: Duration) -> Result<Testimony, String> {
+    let Member { name, address, fingerprint, .. } = member.clone();
+    let (lane, freight, frame) = (None, Freight::Admission, Bytes::new());
+    let parcel = Parcel { to: name.get(), name, address, fingerprint, lane, freight, frame };
+    let answer = timeout(wait, wire.carry(parcel)).await.map_err(|_| format!("no answer within {} ms", wait.as_millis()))?;
+    sealed::open(&answer.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
 /// Who answered a call.

@@ -8,6 +8,7 @@ use crate::chain::{Chain, Position};
 use crate::entry::Entry;
 use crate::fitness::Report;
 use crate::leadership::{Answer, Ask};
+use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::VoteRecord;
 use crate::sealed::{self, SealError};
 
@@ -67,6 +68,14 @@ pub(crate) enum Request {
     Report(Report),
     /// What an operator wants of this replica's leadership.
     Ask(Ask),
+    /// The sender is about to create the cluster, and has seen that nobody holds a log: your Raft id is your own.
+    Found,
+    /// Put into the log that this store takes the sender's Raft id.
+    Enlist {
+        token: EnlistToken,
+    },
+    /// Change the members, if you lead.
+    Members(MemberOrder),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,6 +97,9 @@ pub(crate) enum Response {
     Refused(Refused),
     Report(Report),
     Answer(Answer),
+    Found,
+    Enlist(Result<(), EnlistRefusal>),
+    Members(Result<MemberChanged, MemberRefusal>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,6 +158,16 @@ pub(crate) enum Refused {
     Request {
         /// Why.
         reason: String,
+    },
+    /// The sender's Raft id is no member's any more, for ever.
+    #[error("Raft id {id} was removed from the cluster at log index {index}{}", later.map_or_else(String::new, |later| format!("; the replica goes on under Raft id {later}")))]
+    Retired {
+        /// The sender's id.
+        id: u64,
+        /// The log index of the membership without it.
+        index: u64,
+        /// The id under which the same replica is a member now.
+        later: Option<u64>,
     },
 }
 

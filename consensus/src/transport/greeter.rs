@@ -17,10 +17,10 @@ use crate::runtime;
 const INTERVAL: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_millis(500);
 
-/// Greets all members over and over, until `stop`.
+/// Greets all members over and over, until `stop` or until this replica is halted: then the others take it for silent.
 pub(crate) async fn greet(client: Client, shared: Shared, stop: CancellationToken) {
     let own = shared.me.replica;
-    loop {
+    while !shared.halt.is_halted() {
         let others = shared.members().into_keys().filter(|id| *id != own);
         let greetings = others.flat_map(|id| [Lane::Replication, Lane::Heartbeat].map(|lane| (id, lane))).map(|(id, lane)| {
             let client = &client;

@@ -18,7 +18,8 @@ use super::frame::{APPEND_BYTES, Appended, Place, Request, Response, TransferRef
 use super::peers::Shared;
 use super::wire::Lane;
 use crate::entry::{Body, Entry};
-use crate::raft::{LogId, Member, Raft, Vote, VoteRecord, from_log_id, log_id};
+use crate::membership::Member;
+use crate::raft::{LogId, Raft, Vote, VoteRecord, from_log_id, log_id};
 
 /// How long a replica that cannot be reached is left alone.
 const BACKOFF: Duration = Duration::from_millis(100);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ollin_protocol::units::ReplicaId;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ use super::tls::Fingerprint;
 use crate::chain::{ChainIndex, Position};
 use crate::halt::Halt;
 use crate::leadership::Leadership;
-use crate::raft::Member;
+use crate::membership::Member;
 use crate::runtime;
 
 /// A process that was heard so recently may still be alive; another one under its id must show that it is not.
@@ -22,6 +23,9 @@ const ALIVE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Self_ {
     pub(crate) cluster: [u8; 16],
+    /// The stable name.
+    pub(crate) name: ReplicaId,
+    /// The Raft id.
     pub(crate) replica: u64,
     pub(crate) boot: u64,
 }
@@ -66,6 +70,34 @@ impl Shared {
         self.members.read().clone()
     }
 
+    /// The stable name of a Raft id's replica, if it is a member.
+    pub(crate) fn name(&self, id: u64) -> Option<ReplicaId> {
+        self.members.read().get(&id).map(|member| member.name)
+    }
+
+    /// The Raft id under which a replica is a member now; of two, the newer.
+    pub(crate) fn id(&self, name: ReplicaId) -> Option<u64> {
+        self.members.read().iter().rfind(|(_, member)| member.name == name).map(|(id, _)| *id)
+    }
+
+    /// This replica's id is no member's any more: it stops for good.
+    pub(crate) fn retire(&self, index: u64, later: Option<u64>) {
+        let Self_ { name, replica, .. } = self.me;
+        let what = later.map_or_else(
+            || {
+                format!(
+                    "replica {name} was removed from the cluster at log index {index} (Raft id {replica}). To take it in again"
+                )
+            },
+            |later| {
+                let old = format!("Raft id {replica}, whose store this is, was given up at log index {index}");
+                format!("replica {name} goes on under Raft id {later}: {old}. To go on here")
+            },
+        );
+        let add = if later.is_some() { "" } else { ", then `ollin cluster add` on a member" };
+        self.halt.halt(format!("{what}, stop it and discard this store: `ollin cluster discard` here{add}, then start it"));
+    }
+
     /// The membership in the log takes the place of `cluster.json` as soon as there is one.
     pub(crate) fn set_members(&self, members: BTreeMap<u64, Member>) {
         if !members.is_empty() && *self.members.read() != members {
@@ -79,7 +111,7 @@ impl Shared {
 
     /// The member that a certificate belongs to.
     pub(super) fn member_with(&self, fingerprint: &Fingerprint) -> Option<u64> {
-        self.members.read().iter().find(|(_, member)| member.fingerprint == *fingerprint).map(|(id, _)| *id)
+        self.members.read().iter().rfind(|(_, member)| member.fingerprint == *fingerprint).map(|(id, _)| *id)
     }
 
     pub(crate) fn last_heard(&self, replica: u64) -> Option<Duration> {
@@ -104,7 +136,7 @@ impl Shared {
     }
 
     pub(super) fn frame<B: Serialize>(&self, to: u64, body: B) -> Frame<B> {
-        let Self_ { cluster, replica, boot } = self.me;
+        let Self_ { cluster, replica, boot, .. } = self.me;
         Frame { cluster, from: replica, to, boot, last: self.chain.read().last_position(), body }
     }
 
@@ -126,7 +158,7 @@ mod tests {
     use super::*;
 
     fn shared() -> Shared {
-        let me = Self_ { cluster: [0; 16], replica: 1, boot: 1 };
+        let me = Self_ { cluster: [0; 16], name: ReplicaId::new(1), replica: 1, boot: 1 };
         Shared::new(me, BTreeMap::new(), Arc::default(), Halt::new())
     }
 

@@ -8,16 +8,20 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
 use openraft::storage::Snapshot;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use super::client::Client;
 use super::frame::{Appended, Frame, Refused, Request, Response, TransferRefused, VoteAsked};
 use super::network::{id, place};
 use super::peers::{Process, Shared};
 use super::tls::Fingerprint;
+use crate::admission::{Enlistment, Testimony};
 use crate::chain::Position;
 use crate::entry::Entry;
+use crate::log::MemberError;
+use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::{Raft, RaftEntryOf, VoteRecord, log_id};
+use crate::sealed;
 use crate::state::State;
 use crate::store::{SharedState, StateMachine};
 
@@ -36,13 +40,32 @@ struct Inner {
     shared: Shared,
     client: Client,
     state: SharedState,
+    enlistment: Enlistment,
+    /// To whoever puts commands of other replicas into the log.
+    orders: mpsc::Sender<Order>,
     /// Set once Raft runs; until then only greetings are answered.
     raft: OnceCell<RaftHandle>,
 }
 
+/// What another replica asks of the log. Whoever receives it answers once.
+pub(crate) enum Order {
+    Enlist { id: u64, token: EnlistToken, answer: oneshot::Sender<Result<Result<(), EnlistRefusal>, MemberError>> },
+    Members { order: MemberOrder, answer: oneshot::Sender<Result<MemberChanged, MemberError>> },
+}
+
+/// What a server answers from.
+pub(crate) struct Sources {
+    pub(crate) shared: Shared,
+    pub(crate) client: Client,
+    pub(crate) state: SharedState,
+    pub(crate) enlistment: Enlistment,
+    pub(crate) orders: mpsc::Sender<Order>,
+}
+
 impl Server {
-    pub(crate) fn new(shared: Shared, client: Client, state: SharedState) -> Self {
-        Self { inner: Arc::new(Inner { shared, client, state, raft: OnceCell::new() }) }
+    pub(crate) fn new(sources: Sources) -> Self {
+        let Sources { shared, client, state, enlistment, orders } = sources;
+        Self { inner: Arc::new(Inner { shared, client, state, enlistment, orders, raft: OnceCell::new() }) }
     }
 
     /// From here on Raft's frames are served.
@@ -64,6 +87,21 @@ impl Server {
         }
     }
 
+    /// The answer to a sender that is not admitted because it is no member any more; `None` for any other stranger.
+    pub fn turn_away(&self, sender: &Fingerprint) -> Option<Bytes> {
+        let retired = self.inner.state.read().roster().retired_certificate(sender).map(|(id, retired)| (id, retired.index));
+        let (id, index) = retired?;
+        let refused = Response::Refused(Refused::Retired { id, index, later: None });
+        Some(self.inner.shared.frame(id, refused).encode())
+    }
+
+    /// What a certificate is to this replica, encoded.
+    pub fn testify(&self, sender: &Fingerprint) -> Bytes {
+        let has_log = self.inner.shared.chain.read().last_position().is_some();
+        let testimony = Testimony::of(&self.inner.state.read(), has_log, sender);
+        sealed::seal(&testimony).into()
+    }
+
     /// Answers an encoded frame of the owner of a certificate. `None` if it is no frame.
     pub async fn answer(&self, sender: Fingerprint, frame: &[u8]) -> Option<Bytes> {
         let frame = Frame::<Request>::decode(frame).ok()?;
@@ -83,7 +121,8 @@ impl Server {
         if frame.to != shared.me.replica {
             return Err(Refused::Recipient { replica: shared.me.replica });
         }
-        let member = shared.member(frame.from).filter(|member| member.fingerprint == sender).ok_or(Refused::Sender)?;
+        let member = shared.member(frame.from).filter(|member| member.fingerprint == sender);
+        let member = member.ok_or_else(|| self.refuse_stranger(frame.from, &sender))?;
         let is_hello = matches!(frame.body, Request::Hello);
         if frame.from == shared.me.replica {
             // A starting process asks its own address whether somebody else is there.
@@ -96,15 +135,38 @@ impl Server {
         if let Some(position) = &frame.last {
             shared.compare(frame.from, position)?;
         }
+        // A halted replica is not to be taken for one that is there.
+        if let Some(reason) = shared.halt.reason() {
+            return Err(Refused::NotServing { reason });
+        }
         if is_hello {
             return Ok(Response::Hello);
         }
-        if let Some(reason) = shared.halt.reason() {
-            return Err(Refused::NotServing { reason });
+        if is_of_raft(&frame.body) && !self.inner.enlistment.is_done() {
+            return Err(Refused::NotServing { reason: "its store has no Raft id yet".to_owned() });
         }
         let starting = || Refused::NotServing { reason: "starting".to_owned() };
         let raft = self.inner.raft.get().ok_or_else(starting)?;
         self.dispatch(raft, frame.from, frame.body).await
+    }
+
+    /// Who is no member: unknown, or gone.
+    fn refuse_stranger(&self, from: u64, sender: &Fingerprint) -> Refused {
+        let retired = self.inner.state.read().roster().retirement(from).copied();
+        let Some(retired) = retired.filter(|retired| retired.fingerprint == *sender) else {
+            return Refused::Sender;
+        };
+        let members = self.inner.shared.members();
+        let later = members.iter().rfind(|(_, member)| member.name == retired.replica).map(|(id, _)| *id);
+        Refused::Retired { id: from, index: retired.index, later }
+    }
+
+    /// Hands an order to the log, and waits for its answer. An outcome that is not known is no answer.
+    async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<Result<T, MemberError>>) -> Order) -> Result<T, MemberError> {
+        let (send, answer) = oneshot::channel();
+        let taken = self.inner.orders.try_send(order(send));
+        taken.map_err(|_| MemberError::Refused(MemberRefusal::UnderWay))?;
+        answer.await.map_err(|_| MemberError::Halted { reason: "stopping".to_owned() })?
     }
 
     /// Another process was heard under this id a moment ago. If it still answers at the member's address, the new one is refused.
@@ -169,6 +231,42 @@ impl Server {
                 Ok(Response::Report(self.inner.shared.leadership.own_report()))
             }
             Request::Ask(ask) => self.inner.shared.leadership.serve(ask).await.map(Response::Answer),
+            Request::Found => {
+                if self.inner.shared.chain.read().last_position().is_some() {
+                    return Err(Refused::Request { reason: "the cluster exists already".to_owned() });
+                }
+                self.inner.enlistment.found().map_err(|error| refused(&error))?;
+                Ok(Response::Found)
+            }
+            Request::Enlist { token } => {
+                let answer = self.order(|answer| Order::Enlist { id: from, token, answer }).await;
+                answer.map(Response::Enlist).map_err(|error| refused(&error))
+            }
+            Request::Members(order) => match self.order(|answer| Order::Members { order, answer }).await {
+                Ok(changed) => Ok(Response::Members(Ok(changed))),
+                Err(MemberError::Refused(refusal)) => Ok(Response::Members(Err(refusal))),
+                Err(error @ (MemberError::NotLeader { .. } | MemberError::Halted { .. })) => Err(refused(&error)),
+                // The asker must not take it for a refusal.
+                Err(error @ MemberError::Unknown { .. }) => {
+                    tracing::warn!(%error, "the outcome of a change of the members is not known");
+                    Ok(Response::Hello)
+                }
+            },
+        }
+    }
+}
+
+/// Whether a request is Raft's own: it votes, acknowledges or changes the log.
+fn is_of_raft(request: &Request) -> bool {
+    match request {
+        Request::Append { .. }
+        | Request::Vote(_)
+        | Request::PreVote(_)
+        | Request::Snapshot { .. }
+        | Request::TransferLeader { .. }
+        | Request::Yield => true,
+        Request::Hello | Request::Found | Request::Enlist { .. } | Request::Members(_) | Request::Report(_) | Request::Ask(_) => {
+            false
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use ollin_protocol::units::ReplicaId;
 use tokio_util::sync::CancellationToken;
 
 use super::server::Server;
@@ -27,13 +28,17 @@ pub enum Freight {
     Frame,
     /// An encoded frame with a snapshot in it.
     Snapshot,
+    /// Nothing: the sender asks what its certificate is to the receiver. Answered by [`Server::testify`], whoever asks.
+    Admission,
 }
 
 /// An encoded frame on its way to a member.
 #[derive(Clone, Debug)]
 pub struct Parcel {
-    /// The member's id.
+    /// The member's Raft id.
     pub to: u64,
+    /// Its stable name, which its certificate bears.
+    pub name: ReplicaId,
     /// Where it listens, `host:port`.
     pub address: String,
     /// SHA-256 of its certificate's DER: nobody else may be given the frame.

@@ -53,7 +53,7 @@ impl World {
         let listen = held.local_addr().unwrap();
         drop(held);
         let replica = ReplicaId::new(1);
-        certificates::create(&path("certificates"), &[(replica, listen.to_string())]).unwrap();
+        certificates::create(&path("certificates"), &[certificates::NewReplica::full(replica, listen.to_string())]).unwrap();
         let log =
             SigningLog::open(ConsensusConfig::new(path("store"), path("certificates/replica-1"), replica, listen)).await.unwrap();
         // The stranger is bound in the log, but its key is not in the file.

@@ -1,7 +1,7 @@
 //! Commands that the admin port hands to the binary.
 
 use alloy_primitives::Address;
-use ollin_protocol::units::Slot;
+use ollin_protocol::units::{ReplicaId, Slot};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -33,6 +33,84 @@ pub enum AdminCommand {
         /// Answered once.
         reply: OrderReply,
     },
+    /// Change the members.
+    ChangeMembers {
+        /// What is asked for.
+        change: MemberChange,
+        /// Answered once, with what was changed or why nothing was.
+        reply: oneshot::Sender<Result<MembersChanged, MemberChangeRefused>>,
+    },
+}
+
+/// One change of the membership: the body of `POST /cluster/members`. Replicas are called by their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MemberChange {
+    /// A new replica becomes a learner.
+    Add {
+        /// Its name.
+        replica: ReplicaId,
+        /// Where the others reach it, `host:port`.
+        address: String,
+        /// SHA-256 of its certificate's DER, 64 hex digits.
+        fingerprint: String,
+        /// Whether it votes without ever holding a key.
+        #[serde(default)]
+        witness: bool,
+    },
+    /// A member whose store is lost becomes a learner under a new Raft id.
+    Renew {
+        /// Its name.
+        replica: ReplicaId,
+    },
+    /// A learner becomes a voter.
+    Promote {
+        /// Its name.
+        replica: ReplicaId,
+    },
+    /// A voter becomes a learner.
+    Demote {
+        /// Its name.
+        replica: ReplicaId,
+    },
+    /// A member leaves.
+    Remove {
+        /// Its name.
+        replica: ReplicaId,
+    },
+    /// A learner takes a voter's place in one joint change; the voter leaves.
+    Replace {
+        /// The voter.
+        old: ReplicaId,
+        /// The learner.
+        new: ReplicaId,
+    },
+}
+
+/// A change that is committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembersChanged {
+    /// The replica that was changed, or the new one of two.
+    pub replica: ReplicaId,
+    /// Its Raft id; of a removed one, the last that it had.
+    pub raft_id: u64,
+    /// Log index of the membership in force.
+    pub index: u64,
+    /// All voters now.
+    pub voters: Vec<ReplicaId>,
+    /// What an operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Why the members were not changed; after `unknown` they may have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message} ({code})")]
+pub struct MemberChangeRefused {
+    /// For programs: `lags`, `quorum_lost`, `under_way`, ... chosen by the binary; `busy`, `stopping`, `order` and `unknown` by this
+    /// crate.
+    pub code: String,
+    /// For a person: what is wrong and what to do.
+    pub message: String,
 }
 
 /// A cluster that now exists.

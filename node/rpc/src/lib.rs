@@ -25,7 +25,7 @@ mod order;
 mod server;
 pub mod view;
 
-pub use admin::{AdminCommand, ClusterCreated, CreateReply, CreationRefused};
+pub use admin::{AdminCommand, ClusterCreated, CreateReply, CreationRefused, MemberChange, MemberChangeRefused, MembersChanged};
 pub use admin_key::{AdminKey, AdminKeyError, AdminKeySource, KeyHash};
 pub use duties::{DutiesAnswer, DutiesRefused, DutiesReply, DutiesRequest};
 pub use limit::Limits;

@@ -115,8 +115,10 @@ fn views(limits: Limits) -> (Views, Senders) {
     let mut cluster = ClusterStatus { cluster_id: Some("ab".repeat(16)), l2_tips: tips, ..ClusterStatus::default() };
     cluster.members.push(Member {
         id: ReplicaId::new(1),
+        raft_id: 1,
         address: Some("replica-one:7000".into()),
         voter: true,
+        witness: false,
         reachable: Some(true),
         lag: Some(0),
     });

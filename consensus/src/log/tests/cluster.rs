@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256};
@@ -17,9 +19,10 @@ use ollin_protocol::units::{CheckpointNumber, ReplicaId, Slot};
 use tempfile::TempDir;
 
 use super::super::{ClaimRequest, OpenError, SigningLog};
-use crate::certificates;
+use crate::certificates::{self, NewReplica};
 use crate::config::ConsensusConfig;
 use crate::grant::Grant;
+use crate::membership::MemberKind;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const FLOOR: u64 = 5;
@@ -46,7 +49,7 @@ impl Cluster {
         let directory = tempfile::tempdir().unwrap();
         let reserved: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: BTreeMap<u64, u16> = (1..).zip(reserved.iter().map(|held| held.local_addr().unwrap().port())).collect();
-        let replicas: Vec<_> = ports.iter().map(|(id, port)| (ReplicaId::new(*id), format!("127.0.0.1:{port}"))).collect();
+        let replicas: Vec<_> = ports.iter().map(|(id, port)| new_replica(*id, *port, MemberKind::Full)).collect();
         certificates::create(&directory.path().join("certificates"), &replicas).unwrap();
         drop(reserved);
         let mut cluster = Self { directory, ports, timers, running: BTreeMap::new() };
@@ -73,6 +76,15 @@ impl Cluster {
             log.set_slot_horizon(Slot::new(1000));
         }
         cluster
+    }
+
+    /// A further replica with its certificate, not running and no member.
+    pub(super) fn lay_out(&mut self, id: u64, kind: MemberKind) -> NewReplica {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        self.ports.insert(id, port);
+        let new = new_replica(id, port, kind);
+        certificates::extend(&self.directory.path().join("certificates"), std::slice::from_ref(&new)).unwrap();
+        new
     }
 
     pub(super) fn ids(&self) -> Vec<ReplicaId> {
@@ -134,6 +146,10 @@ impl Cluster {
             }
         }
     }
+}
+
+fn new_replica(id: u64, port: u16, kind: MemberKind) -> NewReplica {
+    NewReplica { replica: ReplicaId::new(id), address: format!("127.0.0.1:{port}"), kind }
 }
 
 pub(super) fn binding() -> Binding {
@@ -207,4 +223,21 @@ pub(super) async fn until(mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "the condition did not come true in time");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Claims of ever new slots at whichever replica acts, until `stop`; returns how many were granted.
+pub(super) async fn new_attestations(logs: Vec<SigningLog>, stop: Arc<AtomicBool>) -> u64 {
+    let mut granted = 0;
+    for slot in 100.. {
+        if stop.load(Ordering::Acquire) {
+            break;
+        }
+        let payload = attestation(slot, 1);
+        for log in &logs {
+            log.set_slot_horizon(Slot::new(u64::from(u32::MAX)));
+            let answer = log.claim(vec![request(&payload)], Instant::now() + SECOND).await;
+            granted += answer.map_or(0, |answers| u64::try_from(answers.iter().filter(|answer| answer.is_ok()).count()).unwrap());
+        }
+    }
+    granted
 }

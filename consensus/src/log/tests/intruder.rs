@@ -9,12 +9,12 @@ use super::*;
 use crate::certificates;
 use crate::chain::{Chain, ChainIndex, Position};
 use crate::halt::Halt;
-use crate::raft::Member;
+use crate::membership::Member;
 use crate::transport::{CallError, Lane, Refused, Request, Self_, TlsIdentity, TlsWire};
 
 /// A client that says it is `replica` of `cluster` and shows the certificate in `files`.
 fn intruder(cluster: [u8; 16], replica: u64, files: PathBuf, members: BTreeMap<u64, Member>) -> (Client, Shared) {
-    let me = Self_ { cluster, replica, boot: 77 };
+    let me = Self_ { cluster, name: ReplicaId::new(replica), replica, boot: 77 };
     let shared = Shared::new(me, members, Arc::default(), Halt::new());
     let wire = TlsWire::new(([127, 0, 0, 1], 0).into(), TlsIdentity::load(&files).unwrap()).unwrap();
     (Client::new(shared.clone(), Arc::new(wire)), shared)
@@ -43,7 +43,7 @@ async fn only_the_members_own_certificate_speaks_for_it() {
 
     // The same CA, but a certificate that no member has: a second set of certificates stands in for a removed member's.
     let elsewhere = tempfile::tempdir().unwrap();
-    let replicas = [(ReplicaId::new(2), "127.0.0.1:1".to_owned())];
+    let replicas = [certificates::NewReplica::full(ReplicaId::new(2), "127.0.0.1:1".to_owned())];
     certificates::create(elsewhere.path(), &replicas).unwrap();
     let foreign = elsewhere.path().join("replica-2");
     std::fs::copy(files(2).join("ca.pem"), foreign.join("ca.pem")).unwrap();

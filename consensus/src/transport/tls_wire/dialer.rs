@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use ollin_protocol::units::ReplicaId;
 use parking_lot::Mutex as SyncMutex;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -50,7 +51,7 @@ struct Connection {
 
 #[derive(Clone, PartialEq, Eq)]
 struct Target {
-    replica: u64,
+    name: ReplicaId,
     address: String,
     fingerprint: Fingerprint,
 }
@@ -61,7 +62,7 @@ impl Dialer {
     }
 
     pub(super) async fn carry(&self, parcel: Parcel) -> Result<Bytes, WireError> {
-        let Parcel { to, address, fingerprint, lane, freight, frame } = parcel;
+        let Parcel { to, name, address, fingerprint, lane, freight, frame } = parcel;
         let slot = match lane {
             Some(lane) => Arc::clone(self.inner.connections.lock().entry((to, lane)).or_default()),
             None => Slot::default(),
@@ -69,10 +70,11 @@ impl Dialer {
         let path = match freight {
             Freight::Frame => "/frame",
             Freight::Snapshot => "/snapshot",
+            Freight::Admission => "/admission",
         };
-        let mut send = self.connection(&slot, Target { replica: to, address, fingerprint }).await?;
+        let mut send = self.connection(&slot, Target { name, address, fingerprint }).await?;
         let broken = |reason: String| WireError::Broken { reason };
-        let uri = format!("https://{}{path}", server_name(to));
+        let uri = format!("https://{}{path}", server_name(name.get()));
         let request = hyper::Request::post(uri).body(Full::new(frame)).map_err(|error| broken(error.to_string()))?;
         let response = send.send_request(request).await.map_err(|error| broken(error.to_string()))?;
         if !response.status().is_success() {
@@ -104,9 +106,9 @@ impl Dialer {
 
     async fn dial(&self, target: &Target) -> Result<SendRequest<Full<Bytes>>, String> {
         let text = |error: &dyn std::error::Error| error.to_string();
-        let to = target.replica;
+        let replica = target.name;
         let config = self.inner.tls.client(target.fingerprint).map_err(|error| text(&error))?;
-        let name = ServerName::try_from(server_name(to)).map_err(|error| text(&error))?;
+        let name = ServerName::try_from(server_name(replica.get())).map_err(|error| text(&error))?;
         let stream = TcpStream::connect(&target.address).await.map_err(|error| text(&error))?;
         stream.set_nodelay(true).map_err(|error| text(&error))?;
         let tls = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| text(&error))?;
@@ -117,7 +119,7 @@ impl Dialer {
         // Ends with the connection, which ends when the last sender is dropped.
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(replica = to, %error, "connection to a replica ended");
+                tracing::debug!(%replica, %error, "connection to a replica ended");
             }
         });
         Ok(send)

@@ -92,11 +92,15 @@ async fn answer(server: &Server, sender: Fingerprint, request: hyper::Request<In
     let limit = match (request.method(), request.uri().path()) {
         (&Method::POST, "/frame") => MAX_FRAME_BYTES,
         (&Method::POST, "/snapshot") => MAX_SNAPSHOT_BYTES,
+        // Its body is not read.
+        (&Method::POST, "/admission") => return hyper::Response::new(Full::new(server.testify(&sender))),
         _ => return status(StatusCode::NOT_FOUND),
     };
     // Before the body is read: the CA's signature alone buys no memory.
     if !server.admits(&sender) {
-        return status(StatusCode::FORBIDDEN);
+        return server
+            .turn_away(&sender)
+            .map_or_else(|| status(StatusCode::FORBIDDEN), |frame| hyper::Response::new(Full::new(frame)));
     }
     let Ok(Ok(body)) = timeout(READ, Limited::new(request.into_body(), limit).collect()).await else {
         return status(StatusCode::PAYLOAD_TOO_LARGE);

@@ -1,5 +1,6 @@
 //! The two servers: public port and admin port.
 
+mod members;
 pub(crate) mod request;
 pub(crate) mod response;
 
@@ -119,7 +120,9 @@ async fn public(State(served): State<Arc<Served<Views>>>, request: Request) -> R
         Ok(Route::Metrics) => response::metrics((views.metrics)()),
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &views.cluster.borrow().summary()),
         Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
-        Ok(Route::ClusterCreate | Route::ClusterLeadership | Route::Duties) => response::text(StatusCode::NOT_FOUND, "Not Found"),
+        Ok(Route::ClusterCreate | Route::ClusterLeadership | Route::Duties | Route::ClusterMembers) => {
+            response::text(StatusCode::NOT_FOUND, "Not Found")
+        }
         Err(answered) => *answered,
     };
     response.headers_mut().extend(served.version.clone());
@@ -141,6 +144,7 @@ async fn admin(State(served): State<Arc<Served<AdminViews>>>, request: Request) 
         Ok(Route::ClusterCreate) => create_cluster(commands).await,
         Ok(Route::Duties) => duties::answer(commands, &views.limits, request).await,
         Ok(Route::ClusterLeadership) => order_leadership(commands, &views.limits, request).await,
+        Ok(Route::ClusterMembers) => members::change(commands, &views.limits, request).await,
         Err(answered) => *answered,
     };
     response.headers_mut().extend(served.version.clone());

@@ -34,6 +34,7 @@ pub(crate) enum Route {
     ClusterCreate,
     Duties,
     ClusterLeadership,
+    ClusterMembers,
 }
 
 impl Route {
@@ -48,6 +49,7 @@ impl Route {
         Self::ClusterCreate,
         Self::ClusterLeadership,
         Self::Duties,
+        Self::ClusterMembers,
     ];
 
     /// The route of a request, or the answer to one that has none: not found, not allowed, or about CORS.
@@ -80,20 +82,23 @@ impl Route {
             "/cluster/create" | "/cluster/create/" => Self::ClusterCreate,
             "/duties" | "/duties/" => Self::Duties,
             "/cluster/leadership" | "/cluster/leadership/" => Self::ClusterLeadership,
+            "/cluster/members" | "/cluster/members/" => Self::ClusterMembers,
             _ => return None,
         })
     }
 
     fn methods(self) -> &'static [Method] {
         match self {
-            Self::JsonRpc | Self::ClusterCreate | Self::ClusterLeadership | Self::Duties => &[Method::POST],
+            Self::JsonRpc | Self::ClusterCreate | Self::ClusterLeadership | Self::Duties | Self::ClusterMembers => {
+                &[Method::POST]
+            }
             Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => &[Method::HEAD, Method::GET],
         }
     }
 
     fn allow(self) -> &'static str {
         match self {
-            Self::JsonRpc | Self::ClusterCreate | Self::ClusterLeadership | Self::Duties => "POST",
+            Self::JsonRpc | Self::ClusterCreate | Self::ClusterLeadership | Self::Duties | Self::ClusterMembers => "POST",
             Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => "HEAD, GET",
         }
     }

@@ -78,8 +78,10 @@ impl ClusterStatus {
 /// This replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaSection {
-    /// Its Raft id.
+    /// Its name.
     pub id: ReplicaId,
+    /// Its Raft id; equal to the name of a first member, another one of a replica that was added or healed.
+    pub raft_id: u64,
     /// Its part in Raft.
     pub role: RoleWord,
     /// Whether it acts for the attesters.
@@ -128,13 +130,17 @@ pub struct LogPosition {
 /// One member of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Its Raft id.
+    /// Its name. One that is being healed is listed twice, under two Raft ids.
     pub id: ReplicaId,
+    /// Its Raft id.
+    pub raft_id: u64,
     /// *Admin.* Where the others reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// Whether it votes.
     pub voter: bool,
+    /// Whether it is a witness: it never acts and holds no key.
+    pub witness: bool,
     /// Whether it answered this replica lately; `null` when this replica does not know (only a leader hears from all).
     pub reachable: Option<bool>,
     /// Entries it is behind the leader; `null` unless this replica leads.

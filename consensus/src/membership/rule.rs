@@ -1,0 +1,275 @@
+//! Whether and how a change of the membership is made. Pure: all that the leader knows is an argument.
+//!
+//! What holds for every change that is planned:
+//!
+//! - it starts from one committed configuration, so that two changes never overlap;
+//! - of the voters after it, and of those before it, a majority runs and holds the log: the cluster goes on through the change;
+//! - a new voter holds all but the last [`LAG_MAX`] entries, so that it counts for what it promises from its first vote on;
+//! - the leader stays a voter, a full replica is left, and witnesses alone are no majority.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ollin_protocol::units::ReplicaId;
+
+use super::order::{MemberOrder, MemberRefusal};
+use super::{Member, MemberKind};
+
+/// How many entries a learner may be behind when it is promoted, and a voter when it counts as present.
+pub(crate) const LAG_MAX: u64 = 64;
+/// A member that was silent for longer is not present.
+const SILENT_MS: u64 = 3_000;
+
+/// What the leader knows when it is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Situation {
+    pub(crate) open: bool,
+    /// The voters; two sets while a joint change is under way.
+    pub(crate) configurations: Vec<BTreeSet<u64>>,
+    /// Everyone by Raft id.
+    pub(crate) members: BTreeMap<u64, Member>,
+    /// Whether the entry with this membership is committed.
+    pub(crate) committed: bool,
+    /// The Raft id of the leader, which is asked.
+    pub(crate) leader: u64,
+    /// What was heard of the others.
+    pub(crate) health: BTreeMap<u64, Health>,
+    /// Reserved ids that no store has taken yet.
+    pub(crate) untaken: BTreeSet<u64>,
+}
+
+/// What the leader knows of one member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Health {
+    /// Entries behind; `None` while nothing is known to be replicated.
+    pub(crate) behind: Option<u64>,
+    /// Since an authenticated frame of it arrived.
+    pub(crate) silent_ms: Option<u64>,
+}
+
+/// A change that may be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// A learner enters under a new Raft id, in place of the learners in `dropped`.
+    Learner { member: Member, dropped: BTreeSet<u64> },
+    /// Voters change, by a joint configuration; `dropped` and, unless `keep`, the removed voters leave.
+    Voters { added: BTreeSet<u64>, removed: BTreeSet<u64>, dropped: BTreeSet<u64>, keep: bool },
+    /// Learners leave.
+    Dropped(BTreeSet<u64>),
+}
+
+/// Decides about an order.
+pub(crate) fn plan(order: &MemberOrder, now: &Situation) -> Result<Plan, MemberRefusal> {
+    if !now.open {
+        return Err(MemberRefusal::Sealed);
+    }
+    if !now.committed || now.configurations.len() != 1 {
+        return Err(MemberRefusal::UnderWay);
+    }
+    let plan = match order {
+        MemberOrder::Add { replica, address, fingerprint, kind } => {
+            let member = Member { name: *replica, address: address.clone(), fingerprint: *fingerprint, kind: *kind };
+            now.add(member)?
+        }
+        MemberOrder::Renew { replica } => now.renew(*replica)?,
+        MemberOrder::Promote { replica } => now.promote(*replica)?,
+        MemberOrder::Demote { replica } => {
+            let removed = now.voters_of(*replica)?;
+            Plan::Voters { added: BTreeSet::new(), removed, dropped: BTreeSet::new(), keep: true }
+        }
+        MemberOrder::Remove { replica } => now.remove(*replica)?,
+        MemberOrder::Replace { old, new } => now.replace(*old, *new)?,
+    };
+    now.check_voters(&plan)?;
+    Ok(plan)
+}
+
+impl Plan {
+    /// What an operator should know about the voters that it leads to.
+    pub(crate) fn warnings(&self, now: &Situation) -> Vec<String> {
+        let Self::Voters { .. } = self else { return Vec::new() };
+        let voters = now.voters_after(self);
+        let present = voters.iter().filter(|id| now.is_present(**id)).count();
+        let mut warnings = Vec::new();
+        if voters.len().is_multiple_of(2) {
+            let (count, fewer) = (voters.len(), voters.len() - 1);
+            warnings.push(format!("{count} voters bear as many failures as {fewer} do: an odd number is better"));
+        }
+        if present == majority(voters.len()) {
+            warnings.push(format!("{present} of {} voters are present: if one more fails, nothing is signed", voters.len()));
+        }
+        warnings
+    }
+}
+
+impl Situation {
+    fn voters(&self) -> BTreeSet<u64> {
+        self.configurations.iter().flatten().copied().collect()
+    }
+
+    fn voters_after(&self, plan: &Plan) -> BTreeSet<u64> {
+        let mut voters = self.voters();
+        if let Plan::Voters { added, removed, .. } = plan {
+            voters.extend(added);
+            voters.retain(|id| !removed.contains(id));
+        }
+        voters
+    }
+
+    /// All Raft ids of a replica, the newest last.
+    fn ids_of(&self, replica: ReplicaId) -> Result<BTreeSet<u64>, MemberRefusal> {
+        let ids: BTreeSet<u64> = self.members.iter().filter(|(_, member)| member.name == replica).map(|(id, _)| *id).collect();
+        if ids.is_empty() {
+            let members: BTreeSet<ReplicaId> = self.members.values().map(|member| member.name).collect();
+            return Err(MemberRefusal::Unknown { replica, members: members.into_iter().collect() });
+        }
+        Ok(ids)
+    }
+
+    fn voters_of(&self, replica: ReplicaId) -> Result<BTreeSet<u64>, MemberRefusal> {
+        let voters: BTreeSet<u64> = self.ids_of(replica)?.intersection(&self.voters()).copied().collect();
+        if voters.is_empty() { Err(MemberRefusal::Learner { replica }) } else { Ok(voters) }
+    }
+
+    /// The newest id of a replica, if it is a learner's.
+    fn learner_of(&self, replica: ReplicaId) -> Result<u64, MemberRefusal> {
+        let newest = self.ids_of(replica)?.into_iter().next_back();
+        newest.filter(|id| !self.voters().contains(id)).ok_or(MemberRefusal::Voter { replica })
+    }
+
+    fn names(&self, ids: &BTreeSet<u64>) -> Vec<ReplicaId> {
+        let names: BTreeSet<ReplicaId> = ids.iter().filter_map(|id| self.members.get(id)).map(|member| member.name).collect();
+        names.into_iter().collect()
+    }
+
+    fn is_heard(&self, id: u64) -> bool {
+        self.health.get(&id).and_then(|health| health.silent_ms).is_some_and(|silent| silent <= SILENT_MS)
+    }
+
+    fn behind(&self, id: u64) -> Option<u64> {
+        self.health.get(&id).filter(|_| self.is_heard(id)).and_then(|health| health.behind)
+    }
+
+    fn is_present(&self, id: u64) -> bool {
+        id == self.leader || self.behind(id).is_some_and(|behind| behind <= LAG_MAX)
+    }
+
+    fn add(&self, member: Member) -> Result<Plan, MemberRefusal> {
+        if !is_address(&member.address) {
+            return Err(MemberRefusal::Address { found: member.address });
+        }
+        for held in self.members.values() {
+            if held.name == member.name {
+                return Err(MemberRefusal::Exists { replica: member.name, address: held.address.clone() });
+            }
+            let shared = |what: &str, value: String| MemberRefusal::Shared { other: held.name, what: what.to_owned(), value };
+            if held.address == member.address {
+                return Err(shared("address", member.address));
+            }
+            if held.fingerprint == member.fingerprint {
+                return Err(shared("certificate", hex::encode(member.fingerprint)));
+            }
+        }
+        Ok(Plan::Learner { member, dropped: BTreeSet::new() })
+    }
+
+    fn renew(&self, replica: ReplicaId) -> Result<Plan, MemberRefusal> {
+        let ids = self.ids_of(replica)?;
+        let voters: BTreeSet<u64> = ids.intersection(&self.voters()).copied().collect();
+        if voters.contains(&self.leader) {
+            return Err(MemberRefusal::Leads { replica });
+        }
+        for id in ids.iter().copied() {
+            if ids.len() > 1 && self.untaken.contains(&id) {
+                return Err(MemberRefusal::Renewed { replica, raft_id: id });
+            }
+            if self.is_heard(id) {
+                return Err(MemberRefusal::Alive { replica, raft_id: id });
+            }
+        }
+        let newest = ids.iter().next_back().and_then(|id| self.members.get(id)).cloned();
+        let member = newest.ok_or(MemberRefusal::UnderWay)?;
+        Ok(Plan::Learner { member, dropped: ids.difference(&voters).copied().collect() })
+    }
+
+    fn promote(&self, replica: ReplicaId) -> Result<Plan, MemberRefusal> {
+        let learner = self.learner_of(replica)?;
+        self.require_caught_up(replica, learner)?;
+        let mut earlier = self.ids_of(replica)?;
+        earlier.remove(&learner);
+        let removed: BTreeSet<u64> = earlier.intersection(&self.voters()).copied().collect();
+        let dropped = earlier.difference(&removed).copied().collect();
+        Ok(Plan::Voters { added: BTreeSet::from([learner]), removed, dropped, keep: false })
+    }
+
+    fn remove(&self, replica: ReplicaId) -> Result<Plan, MemberRefusal> {
+        let ids = self.ids_of(replica)?;
+        let removed: BTreeSet<u64> = ids.intersection(&self.voters()).copied().collect();
+        let dropped: BTreeSet<u64> = ids.difference(&removed).copied().collect();
+        if removed.is_empty() {
+            return Ok(Plan::Dropped(dropped));
+        }
+        Ok(Plan::Voters { added: BTreeSet::new(), removed, dropped, keep: false })
+    }
+
+    fn replace(&self, old: ReplicaId, new: ReplicaId) -> Result<Plan, MemberRefusal> {
+        if old == new {
+            return Err(MemberRefusal::Itself { replica: old });
+        }
+        let removed = self.voters_of(old)?;
+        let dropped = self.ids_of(old)?.difference(&removed).copied().collect();
+        let learner = self.learner_of(new)?;
+        self.require_caught_up(new, learner)?;
+        Ok(Plan::Voters { added: BTreeSet::from([learner]), removed, dropped, keep: false })
+    }
+
+    fn require_caught_up(&self, replica: ReplicaId, id: u64) -> Result<(), MemberRefusal> {
+        match self.behind(id) {
+            Some(behind) if behind <= LAG_MAX => Ok(()),
+            behind => Err(MemberRefusal::Lags { replica, behind, limit: LAG_MAX }),
+        }
+    }
+
+    fn check_voters(&self, plan: &Plan) -> Result<(), MemberRefusal> {
+        let Plan::Voters { removed, .. } = plan else { return Ok(()) };
+        let after = self.voters_after(plan);
+        let witnesses = after.iter().filter(|id| self.kind(**id) == MemberKind::Witness).count();
+        if let Some(replica) = self.names(removed).first()
+            && witnesses == after.len()
+        {
+            return Err(MemberRefusal::LastVoter { replica: *replica });
+        }
+        if witnesses >= majority(after.len()) {
+            return Err(MemberRefusal::Witnesses { witnesses, voters: after.len() });
+        }
+        // Of both: a joint change is committed by a majority of each.
+        for voters in [&after, &self.voters()] {
+            let present: BTreeSet<u64> = voters.iter().copied().filter(|id| self.is_present(*id)).collect();
+            let needed = majority(voters.len());
+            if present.len() < needed {
+                return Err(MemberRefusal::QuorumLost { voters: self.names(voters), present: self.names(&present), needed });
+            }
+        }
+        if removed.contains(&self.leader) {
+            let replica = self.members.get(&self.leader).map_or(ReplicaId::new(self.leader), |member| member.name);
+            return Err(MemberRefusal::Leads { replica });
+        }
+        Ok(())
+    }
+
+    fn kind(&self, id: u64) -> MemberKind {
+        self.members.get(&id).map_or(MemberKind::Full, |member| member.kind)
+    }
+}
+
+const fn majority(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+/// `host:port`, with a port that can be dialled.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+#[cfg(test)]
+mod tests;
