@@ -32,7 +32,8 @@ const REPLICA_UP: Duration = Duration::from_secs(60);
 pub struct World {
     /// Replicas first: they are dropped, hence killed, before L1.
     replicas: Vec<Replica>,
-    /// Replicas of clusters that were followed by another one on the same L1: killed, and their records still count.
+    /// Replicas that left the cluster, and those of clusters that were followed by another one on the same L1: killed, and their
+    /// records still count.
     former: Vec<Replica>,
     l1: DevL1,
     clock: SlotClock,
@@ -119,6 +120,64 @@ impl World {
     /// When there is none.
     pub fn replica_mut(&mut self, id: u64) -> Result<&mut Replica> {
         self.replicas.iter_mut().find(|replica| replica.id() == id).with_context(|| format!("there is no replica {id}"))
+    }
+
+    /// Makes the certificate and the directories of a further replica, which is neither started nor a member.
+    ///
+    /// # Errors
+    /// When `ollin cluster certificates --extend` fails.
+    pub async fn lay_out_replica(&mut self, id: u64) -> Result<()> {
+        let ports = port::free(4)?;
+        let ports = Ports { public: ports[0], admin: ports[1], p2p: ports[2], cluster: ports[3] };
+        let cluster = self.directory.join("cluster");
+        let arguments = [
+            "cluster".to_owned(),
+            "certificates".into(),
+            "--extend".into(),
+            "--out".into(),
+            cluster.display().to_string(),
+            "--replica".into(),
+            format!("{id}=127.0.0.1:{}", ports.cluster),
+        ];
+        let log = self.directory.join(format!("certificates-{id}.log"));
+        let (status, output) = run(command("cluster certificates", &arguments, log)?, Duration::from_secs(30)).await?;
+        ensure!(status.success(), "ollin cluster certificates --extend: {status}\n{output}");
+        let environment = shared_environment(self.facts(), &self.directory.join("keystore.json"));
+        self.replicas.push(member(id, &self.directory, ports, &environment)?);
+        Ok(())
+    }
+
+    /// Ends a replica that is no member any more, and forgets it but for its outlet record.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be killed.
+    pub fn dismiss(&mut self, id: u64) -> Result<()> {
+        let at =
+            self.replicas.iter().position(|replica| replica.id() == id).with_context(|| format!("there is no replica {id}"))?;
+        let mut replica = self.replicas.remove(at);
+        replica.kill()?;
+        self.former.push(replica);
+        Ok(())
+    }
+
+    /// Where the cluster file is that lists every replica that ever had a certificate.
+    pub fn cluster_file(&self) -> PathBuf {
+        self.directory.join("cluster").join("cluster.json")
+    }
+
+    /// Runs `ollin cluster WORDS... --json` at the admin port of the replica `via`; returns the exit code and the JSON that it wrote.
+    ///
+    /// # Errors
+    /// When it does not end within `patience`, or writes no JSON.
+    pub async fn cluster_command(&self, via: u64, words: &[&str], patience: Duration) -> Result<(i32, serde_json::Value)> {
+        let mut arguments: Vec<String> = std::iter::once("cluster").chain(words.iter().copied()).map(Into::into).collect();
+        let key_file = self.directory.join("admin-key").display().to_string();
+        let url = self.replica(via)?.admin().url().to_owned();
+        arguments.extend(["--json".into(), "--admin-url".into(), url, "--api-key-file".into(), key_file]);
+        let log = self.directory.join(format!("{}-{}.log", words.join("-").replace('/', "_"), now_ms()));
+        let (status, output) = run(command(&format!("cluster {}", words.join(" ")), &arguments, log)?, patience).await?;
+        let json = output.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        Ok((status.code().unwrap_or(-1), json.with_context(|| format!("no JSON in {output:?}"))?))
     }
 
     /// The replica that says that it acts, but not `except`.
@@ -421,13 +480,14 @@ async fn lay_out(facts: &Description, directory: &Path) -> Result<Vec<Replica>> 
     std::fs::write(&keystore, keystore_json(facts)?)?;
     std::fs::set_permissions(&keystore, Permissions::from_mode(0o600))?;
     let environment = shared_environment(facts, &keystore);
-    let ollin = program("ollin")?;
-    let replica = |(id, ports): (u64, &Ports)| -> Result<Replica> {
-        let mut replica = Replica::new(&ollin, id, directory, *ports, &environment)?.with_admin_key(ADMIN_KEY);
-        replica.set("OLLIN_CLUSTER_DIRECTORY", cluster.join(format!("replica-{id}")).display().to_string());
-        Ok(replica)
-    };
-    (1..).zip(&ports).map(replica).collect()
+    (1..).zip(&ports).map(|(id, ports)| member(id, directory, *ports, &environment)).collect()
+}
+
+/// A replica whose certificate is in the world's `cluster` directory.
+fn member(id: u64, directory: &Path, ports: Ports, environment: &BTreeMap<String, String>) -> Result<Replica> {
+    let mut replica = Replica::new(&program("ollin")?, id, directory, ports, environment)?.with_admin_key(ADMIN_KEY);
+    replica.set("OLLIN_CLUSTER_DIRECTORY", directory.join("cluster").join(format!("replica-{id}")).display().to_string());
+    Ok(replica)
 }
 
 /// The environment that all replicas share.

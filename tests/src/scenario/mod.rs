@@ -8,6 +8,7 @@ mod fee_spike;
 mod follow;
 mod input_changed;
 mod latency;
+mod members;
 mod memory;
 mod page;
 mod parent_lost;
@@ -101,6 +102,8 @@ pub enum Name {
     ParentLost,
     /// An official node that follows L1 only, from empty.
     Follower,
+    /// Replicas added, promoted, demoted, removed, replaced and healed while slots go on.
+    Members,
     /// A committee of four attesters, all ours.
     Committee,
     /// Keys that move from one cluster to another by an interchange file.
@@ -133,6 +136,7 @@ impl Name {
             | Self::ColdRestart
             | Self::Refusals
             | Self::Follower
+            | Self::Members
             | Self::Reorg
             | Self::ParentLost => (Profile::Failover, Prover::Off),
         }
@@ -161,6 +165,7 @@ impl Name {
             Self::ColdRestart => cold_restart::play(world).await,
             Self::Refusals => refusals::play(world).await,
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,
+            Self::Members => members::play(world).await,
             Self::Reorg => reorg::play(world).await,
             Self::ParentLost => parent_lost::play(world).await,
             Self::Duties => duties::play(world).await,
