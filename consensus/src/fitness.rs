@@ -15,15 +15,17 @@ use serde::{Deserialize, Serialize};
 pub use decide::{Candidate, Decision, History, Rules, Situation, StayReason, decide, stands_back};
 pub use steady::{Patience, Steady};
 
-/// A replica whose L1 head or archiver is so many blocks behind is degraded.
-const BEHIND_DEGRADED: u64 = 2;
-/// And so many: it could not work a slot.
-const BEHIND_UNABLE: u64 = 4;
+/// A replica whose L1 head or archiver is so many blocks behind, and so much L1 time, is degraded.
+const BEHIND_DEGRADED: (u64, u64) = (2, 6_000);
+/// And so many and so much: it could not work a slot.
+const BEHIND_UNABLE: (u64, u64) = (4, 12_000);
 /// Free disk space below which a replica is degraded, and below which it is unable to lead.
 const FREE_DEGRADED: u64 = 1 << 30;
 const FREE_UNABLE: u64 = 128 << 20;
 /// A clock that differs so much from the best one's is degraded. Official peers allow half a second; L1 is read a little late.
 const CLOCK_DEGRADED_MS: u64 = 2_000;
+/// And one that differs so much, or by an L1 slot if that is longer, cannot work a slot.
+const CLOCK_UNABLE_MS: u64 = 6_000;
 
 /// Readings of one replica, as it sends them to the others. Nothing in it is secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +172,7 @@ pub struct Reference {
     pub l1_head: Option<u64>,
     /// The delay with which the replica whose clock is in the middle sees new L1 blocks; `None` unless two report one.
     pub l1_head_delay_ms: Option<i64>,
-    /// Seconds of an L1 slot, in milliseconds: a clock that is off by more cannot work a slot.
+    /// Length of an L1 slot in milliseconds.
     pub l1_slot_ms: u64,
     /// A median sync that takes longer is degraded.
     pub sync_limit_ms: u32,
@@ -207,7 +209,7 @@ impl Assessment {
         let mut found: Vec<(Class, Reason)> = Vec::new();
         found.extend(service(report));
         found.extend(l1(report, reference));
-        found.extend(archiver(report));
+        found.extend(archiver(report, reference));
         found.extend(disk(report, reference));
         found.extend(clock(report, reference));
         found.sort_by_key(|(class, _)| *class);
@@ -241,13 +243,13 @@ fn l1(report: &Report, reference: &Reference) -> Vec<(Class, Reason)> {
         None => found.push((Class::Unable, Reason::L1Unread)),
         Some(head) => {
             let blocks = reference.l1_head.unwrap_or(head).saturating_sub(head);
-            found.extend(behind(blocks).map(|class| (class, Reason::L1Behind { blocks })));
+            found.extend(behind(blocks, reference).map(|class| (class, Reason::L1Behind { blocks })));
         }
     }
     found
 }
 
-fn archiver(report: &Report) -> Vec<(Class, Reason)> {
+fn archiver(report: &Report, reference: &Reference) -> Vec<(Class, Reason)> {
     if report.archiver_fault {
         return vec![(Class::Unable, Reason::ArchiverFault)];
     }
@@ -255,14 +257,16 @@ fn archiver(report: &Report) -> Vec<(Class, Reason)> {
         (Some(head), read) => head.saturating_sub(read.unwrap_or(0)),
         (None, _) => 0,
     };
-    behind(blocks).map(|class| (class, Reason::ArchiverBehind { blocks })).into_iter().collect()
+    behind(blocks, reference).map(|class| (class, Reason::ArchiverBehind { blocks })).into_iter().collect()
 }
 
-fn behind(blocks: u64) -> Option<Class> {
-    match blocks {
-        BEHIND_UNABLE.. => Some(Class::Unable),
-        BEHIND_DEGRADED.. => Some(Class::Degraded),
-        _ => None,
+fn behind(blocks: u64, reference: &Reference) -> Option<Class> {
+    let time_ms = blocks.saturating_mul(reference.l1_slot_ms);
+    let reached = |(least, least_ms): (u64, u64)| blocks >= least && time_ms >= least_ms;
+    match () {
+        () if reached(BEHIND_UNABLE) => Some(Class::Unable),
+        () if reached(BEHIND_DEGRADED) => Some(Class::Degraded),
+        () => None,
     }
 }
 
@@ -285,7 +289,7 @@ fn clock(report: &Report, reference: &Reference) -> Option<(Class, Reason)> {
     let offset_ms = report.l1_head_delay_ms?.saturating_sub(reference.l1_head_delay_ms?);
     let off = offset_ms.unsigned_abs();
     let class = match off {
-        _ if off > reference.l1_slot_ms => Class::Unable,
+        _ if off > CLOCK_UNABLE_MS.max(reference.l1_slot_ms) => Class::Unable,
         _ if off > CLOCK_DEGRADED_MS => Class::Degraded,
         _ => return None,
     };

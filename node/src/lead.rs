@@ -31,8 +31,9 @@ use readings::Readings;
 const TICK: Duration = Duration::from_millis(250);
 /// The same while a hand-over waits for its moment.
 const WAITING_TICK: Duration = Duration::from_millis(25);
-/// A replica that turns unable counts as such after this; smaller changes, and those for the better, after the longer one.
-const PATIENCE: Patience = Patience { worse_ms: 3_000, better_ms: 10_000 };
+/// A replica that turns unable counts as such after the shorter of these; smaller changes, and those for the better, after the
+/// longer.
+const PATIENCE: Patience = Patience { unable_ms: 3_000, other_ms: 10_000 };
 
 /// What the loop is made from.
 pub(crate) struct LeadershipParts {

@@ -25,10 +25,12 @@ pub enum Point {
     AttemptRecorded,
     /// The attempt was sent and is not mined.
     AttemptSent,
+    /// A sync of the log has begun; apart from any slot.
+    LogSync,
 }
 
 impl Point {
-    /// All of them, in the order of a slot.
+    /// Those of a slot, in its order.
     pub const ALL: [Self; 7] = [
         Self::BeforeFirstClaim,
         Self::ClaimCommitted,
@@ -49,12 +51,13 @@ impl Point {
             Self::BundleClaimed => "bundle-claimed",
             Self::AttemptRecorded => "attempt-recorded",
             Self::AttemptSent => "attempt-sent",
+            Self::LogSync => "log-sync",
         }
     }
 
     /// Whether something is claimed for the slot once this point is reached.
     pub const fn claimed(self) -> bool {
-        !matches!(self, Self::BeforeFirstClaim)
+        !matches!(self, Self::BeforeFirstClaim | Self::LogSync)
     }
 }
 
@@ -107,7 +110,7 @@ impl Failpoints {
 
     /// Whether any point was reached since [`Failpoints::clear`].
     pub fn hit_any(&self) -> bool {
-        Point::ALL.iter().any(|point| self.hit(*point).is_some())
+        points().any(|point| self.hit(point).is_some())
     }
 
     /// Waits until `point` is reached.
@@ -131,7 +134,7 @@ impl Failpoints {
     /// # Errors
     /// When a file cannot be removed.
     pub fn clear(&self) -> Result<()> {
-        for point in Point::ALL {
+        for point in points() {
             for ending in ["arm", "hit", "go"] {
                 match std::fs::remove_file(self.file(point, ending)) {
                     Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(fault.into()),
@@ -145,6 +148,10 @@ impl Failpoints {
     fn file(&self, point: Point, ending: &str) -> PathBuf {
         self.0.join(format!("{point}.{ending}"))
     }
+}
+
+fn points() -> impl Iterator<Item = Point> {
+    Point::ALL.into_iter().chain([Point::LogSync])
 }
 
 #[cfg(test)]

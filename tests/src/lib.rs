@@ -17,6 +17,7 @@ pub mod floor;
 pub mod follower;
 pub mod judge;
 pub mod port;
+pub mod proxy;
 pub mod replica;
 pub mod report;
 pub mod rpc;

@@ -150,6 +150,11 @@ impl Replica {
         self.child.as_mut().is_some_and(|child| child.ended().is_none())
     }
 
+    /// The exit code of its last process, if that has ended by itself.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.as_mut().and_then(Child::ended).and_then(|status| status.code())
+    }
+
     /// What it says of the cluster on the admin port, or `None` while it does not answer.
     pub async fn status(&self) -> Option<ClusterStatus> {
         self.admin.get("/cluster/status").await.ok()

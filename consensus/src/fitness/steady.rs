@@ -2,7 +2,7 @@
 
 use super::{Assessment, Class};
 
-/// The class of one replica as it counts: worse only after a while, better only after a longer one. An operator's drain and a
+/// The class of one replica as it counts: unable only after a while, another class only after a longer one. An operator's drain and a
 /// shutdown count at once, both ways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Steady {
@@ -14,10 +14,10 @@ pub struct Steady {
 /// How long a change must last before it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Of one for the worse, in milliseconds.
-    pub worse_ms: u64,
-    /// Of one for the better, in milliseconds.
-    pub better_ms: u64,
+    /// Of one after which a slot could not be worked, in milliseconds.
+    pub unable_ms: u64,
+    /// Of any other one, in milliseconds.
+    pub other_ms: u64,
 }
 
 impl Steady {
@@ -39,7 +39,7 @@ impl Steady {
             Some(_) | None => now_ms,
         };
         self.turning = Some((class, since));
-        let wait = if worse { patience.worse_ms } else { patience.better_ms };
+        let wait = if class == Class::Unable { patience.unable_ms } else { patience.other_ms };
         if now_ms.saturating_sub(since) < wait {
             return settled;
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 const SLOT_MS: u64 = 72_000;
-const PATIENCE: Patience = Patience { worse_ms: 2_000, better_ms: 10_000 };
+const PATIENCE: Patience = Patience { unable_ms: 2_000, other_ms: 10_000 };
 
 fn well() -> Report {
     Report {
@@ -67,6 +67,13 @@ fn every_reading_has_its_class_and_its_reason() {
 }
 
 #[test]
+fn where_l1_is_fast_a_few_blocks_are_no_lag() {
+    let report = Report { l1_head: Some(95), archiver_block: Some(95), ..well() };
+    let fast = |l1_slot_ms| Assessment::of(&report, &Reference { l1_slot_ms, ..reference() }).class;
+    assert_eq!([fast(1_000), fast(1_200), fast(2_400)], [Class::Fit, Class::Degraded, Class::Unable]);
+}
+
+#[test]
 fn the_gravest_reason_comes_first_and_makes_the_class() {
     let (class, reasons) = class_of(|report| {
         report.l1_endpoints_up = 1;
@@ -97,7 +104,7 @@ fn one_clock_of_three_that_is_off_is_the_one_that_is_blamed() {
 }
 
 #[test]
-fn a_class_turns_worse_after_a_while_and_better_after_a_longer_one() {
+fn a_replica_is_unable_after_a_while_and_of_another_class_after_a_longer_one() {
     let seen = |class| Assessment { class, reasons: vec![] };
     let mut steady = Steady::default();
     assert_eq!(steady.observe(0, &seen(Class::Fit), PATIENCE), Class::Fit);

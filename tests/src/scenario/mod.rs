@@ -9,6 +9,7 @@ mod follow;
 mod input_changed;
 mod latency;
 mod members;
+mod leadership;
 mod memory;
 mod page;
 mod parent_lost;
@@ -92,6 +93,16 @@ pub enum Name {
     Withheld,
     /// A dead L1 endpoint before the good one.
     DeadEndpoint,
+    /// `ollin cluster transfer` while slots are worked.
+    Transfer,
+    /// `ollin cluster drain` of one replica and of all.
+    Drain,
+    /// SIGTERM in the middle of a slot.
+    Sigterm,
+    /// L1 lost by the leader alone.
+    Unfit,
+    /// A log that does not reach the disk.
+    HungDisk,
     /// All replicas killed at once.
     ColdRestart,
     /// What must not start.
@@ -133,6 +144,11 @@ impl Name {
             | Self::FeeSpike
             | Self::Withheld
             | Self::DeadEndpoint
+            | Self::Transfer
+            | Self::Drain
+            | Self::Sigterm
+            | Self::Unfit
+            | Self::HungDisk
             | Self::ColdRestart
             | Self::Refusals
             | Self::Follower
@@ -162,6 +178,11 @@ impl Name {
             Self::FeeSpike => fee_spike::play(world).await,
             Self::Withheld => withheld::play(world).await,
             Self::DeadEndpoint => dead_endpoint::play(world).await,
+            Self::Transfer => leadership::play_transfer(world, request.seed, request.form.pick(3, 10)).await,
+            Self::Drain => leadership::play_drain(world).await,
+            Self::Sigterm => leadership::play_sigterm(world).await,
+            Self::Unfit => leadership::play_unfit(world).await,
+            Self::HungDisk => leadership::play_hung_disk(world).await,
             Self::ColdRestart => cold_restart::play(world).await,
             Self::Refusals => refusals::play(world).await,
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,
