@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use ollin_archiver::ArchiverHandle;
 use ollin_consensus::fitness::{
-    Assessment, Candidate, Class, Decision, History, Leaving, Patience, Reference, Rules, Situation, StayReason, Steady, decide,
-    stands_back,
+    Assessment, Candidate, Class, Decision, History, Leaving, Patience, Reference, Report, Rules, Situation, StayReason, Steady,
+    decide, stands_back,
 };
 use ollin_consensus::{Answer, Ask, Asked, Measured, Peer, Role, SigningLog, TimerProfile, Timers};
 use ollin_l1::L1;
@@ -92,6 +92,8 @@ pub(crate) struct Leadership {
 /// Every replica's class now.
 struct Classes {
     own: (Class, Assessment),
+    /// Whether this replica could finish what it has begun: the readings permit it, whatever else speaks against it as leader.
+    works: bool,
     others: Vec<(Peer, Class, Option<Assessment>)>,
 }
 
@@ -270,7 +272,8 @@ impl Leadership {
             self.parts.log.set_campaigns(!back);
         }
         self.view.send_replace(self.section(&classes, decision));
-        if self.pending.as_ref().is_some_and(|pending| safe_point::is_safe(&self.parts) || Instant::now() >= pending.until) {
+        let is_time = |pending: &Pending| !classes.works || safe_point::is_safe(&self.parts) || Instant::now() >= pending.until;
+        if self.pending.as_ref().is_some_and(is_time) {
             self.carry_out().await;
         }
     }
@@ -325,6 +328,7 @@ impl Leadership {
         let reference = Reference::of(reports.chain([&own]), l1_slot_ms, sync_limit_ms);
         let assessment = Assessment::of(&own, &reference);
         let id = self.parts.log.replica();
+        let works = Assessment::of(&Report { leaving: Leaving::No, ..own }, &reference).class > Class::Unable;
         let class = self.steady.entry(id).or_default().observe(now_ms, &assessment, PATIENCE);
         let mut others = Vec::new();
         for peer in peers {
@@ -337,7 +341,7 @@ impl Leadership {
             };
             others.push((peer, class, assessment));
         }
-        Classes { own: (class, assessment), others }
+        Classes { own: (class, assessment), works, others }
     }
 
     fn section(&self, classes: &Classes, decision: Option<Decision>) -> LeadershipSection {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{others, status};
+use super::{cluster, comes_to_lead, others, status};
 use crate::clock::now_ms;
 use crate::report::{Outcome, median};
 use crate::scenario::SETTLED;
@@ -29,21 +29,18 @@ pub(in crate::scenario) async fn play(world: &mut World, seed: u64, count: usize
         until("the drawn instant", patience, || std::future::ready((now_ms() >= instant).then_some(()))).await?;
         let slot = world.clock().slot_now();
         let started = Instant::now();
-        let (exit, said) =
-            world.ollin(world.replica(asked)?, "transfer", &["cluster", "transfer", "--to", &to.to_string()]).await?;
+        let (exit, said) = cluster(world, asked, &["transfer", "--to", &to.to_string()]).await?;
         took.push(u64::try_from(started.elapsed().as_millis())?);
-        let (now_leads, _) = world.acting(None, SETTLED).await?;
+        let leads = comes_to_lead(world, to).await;
         outcome.table.row([
             slot.to_string(),
             leader.to_string(),
-            now_leads.to_string(),
+            to.to_string(),
             took.last().copied().unwrap_or(0).to_string(),
-            said.trim().to_owned(),
+            said,
         ]);
-        outcome.check(
-            format!("replica {to} leads after `transfer --to {to}`, asked of replica {asked}"),
-            exit == Some(0) && now_leads == to,
-        );
+        outcome
+            .check(format!("replica {to} leads after `transfer --to {to}`, asked of replica {asked}"), exit == Some(0) && leads);
     }
     let last = world.clock().slot_now();
     world.slot_over(last).await?;
@@ -57,13 +54,9 @@ pub(in crate::scenario) async fn play(world: &mut World, seed: u64, count: usize
 async fn refusals(world: &mut World, outcome: &mut Outcome) -> Result<()> {
     let leader = world.settled(SETTLED).await?;
     let [asked, dead] = others(world, leader)?;
-    let at = world.replica(asked)?;
-    let (exit, said) = world.ollin(at, "transfer", &["cluster", "transfer", "--to", "9"]).await?;
-    outcome.check(
-        format!("nobody is called 9: exit {exit:?}, {}", said.trim()),
-        exit == Some(3) && said.contains("unknown_replica"),
-    );
-    let (exit, said) = world.ollin(at, "transfer", &["cluster", "transfer", "--json", "--to", &leader.to_string()]).await?;
+    let (exit, said) = cluster(world, asked, &["transfer", "--to", "9"]).await?;
+    outcome.check(format!("nobody is called 9: exit {exit:?}, {}", said), exit == Some(3) && said.contains("unknown_replica"));
+    let (exit, said) = cluster(world, asked, &["transfer", "--json", "--to", &leader.to_string()]).await?;
     outcome.check(format!("the leader leads already: exit {exit:?}"), exit == Some(0) && said.contains("leads already"));
     let term = status(world, leader).await?.term;
     world.kill(dead)?;
@@ -72,12 +65,8 @@ async fn refusals(world: &mut World, outcome: &mut Outcome) -> Result<()> {
         replicas.iter().find(|one| one.id.get() == dead)?.age_ms.filter(|age| *age > 3_000).map(|_| ())
     };
     until("a silent replica", SETTLED, silent).await?;
-    let at = world.replica(asked)?;
-    let (exit, said) = world.ollin(at, "transfer", &["cluster", "transfer", "--to", &dead.to_string()]).await?;
-    outcome.check(
-        format!("a dead replica is refused: exit {exit:?}, {}", said.trim()),
-        exit == Some(3) && said.contains("unreachable"),
-    );
+    let (exit, said) = cluster(world, asked, &["transfer", "--to", &dead.to_string()]).await?;
+    outcome.check(format!("a dead replica is refused: exit {exit:?}, {}", said), exit == Some(3) && said.contains("unreachable"));
     let same = status(world, leader).await?.term == term;
     outcome.check("no refusal moved leadership", same);
     world.restart(dead).await
