@@ -19,7 +19,7 @@ pub(in crate::scenario) async fn play(world: &mut World, seed: u64, count: usize
     outcome.figure("seed", seed.to_string());
     let mut random = StdRng::seed_from_u64(seed);
     refusals(world, &mut outcome).await?;
-    let first = world.clock().slot_now() + 1;
+    let first = world.clock().slot_now();
     let mut took = Vec::new();
     for _ in 0..count {
         let leader = world.settled(SETTLED).await?;
@@ -42,7 +42,7 @@ pub(in crate::scenario) async fn play(world: &mut World, seed: u64, count: usize
         outcome
             .check(format!("replica {to} leads after `transfer --to {to}`, asked of replica {asked}"), exit == Some(0) && leads);
     }
-    let last = world.clock().slot_now();
+    let last = world.clock().slot_now() + 1;
     world.slot_over(last).await?;
     let landed = world.chain().landed().await?;
     let lost: Vec<u64> = (first..=last).filter(|slot| !landed.contains_key(slot)).collect();
