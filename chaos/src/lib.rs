@@ -4,6 +4,8 @@
 //! by whoever ran the scenario ([`ChainFact`]). [`History`] holds the first, parsed and strict; the functions of [`invariant`]
 //! are pure and each keeps one invariant; [`judge`] runs them all.
 //!
+//! [`model`] is apart from that: the signing log in the abstract, with every state visited.
+//!
 //! What a record cannot show, this crate does not judge: that an intent was committed before the bytes left is seen only where
 //! an emission rests on an earlier one.
 
@@ -13,6 +15,7 @@ mod history;
 pub mod invariant;
 mod judge;
 mod line;
+pub mod model;
 mod violation;
 
 pub use chain::ChainFact;

@@ -1,4 +1,6 @@
-//! `chaos`: judges the outlet records of a run.
+//! `chaos`: judges the outlet records of a run, and explores the model of the signing log.
+
+mod exploration;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +11,11 @@ use ollin_chaos::{ChainFact, History, SignerKind, Wake, judge};
 use ollin_protocol::units::ReplicaId;
 
 #[derive(Parser)]
-#[command(name = "chaos", version, about = "Judges runs of an Ollin cluster by what left its processes")]
+#[command(
+    name = "chaos",
+    version,
+    about = "Judges runs of an Ollin cluster by what left its processes, and explores the model of its signing log"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -32,12 +38,19 @@ enum Command {
         #[arg(long)]
         varying_signatures: bool,
     },
+    /// Visits every state of a model of the signing log, and shows what goes wrong without each of its rules.
+    Model(exploration::Exploration),
 }
 
 fn main() -> ExitCode {
-    let Command::Judge { outlets, chain, wakes, varying_signatures } = Arguments::parse().command;
-    let signer = if varying_signatures { SignerKind::Varying } else { SignerKind::Deterministic };
-    run(&outlets, &chain, &wakes, signer).unwrap_or_else(|error| {
+    let result = match Arguments::parse().command {
+        Command::Judge { outlets, chain, wakes, varying_signatures } => {
+            let signer = if varying_signatures { SignerKind::Varying } else { SignerKind::Deterministic };
+            run(&outlets, &chain, &wakes, signer)
+        }
+        Command::Model(exploration) => exploration.run(),
+    };
+    result.unwrap_or_else(|error| {
         eprintln!("{error:#}");
         ExitCode::from(2)
     })
