@@ -25,7 +25,7 @@ use tokio::sync::{Mutex as Turn, mpsc, watch};
 pub use ask::{Answer, Ask, AskError, Asked};
 pub(crate) use exchange::exchange;
 pub use hand_over::{HandOverError, HandedOver};
-pub(crate) use measure::measure_sync;
+pub(crate) use measure::{PAUSE, ROUNDS, measure_sync};
 use reports::Reports;
 pub use reports::{Peer, Timings};
 pub(crate) use sample::Samples;

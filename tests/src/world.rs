@@ -505,6 +505,9 @@ fn shared_environment(facts: &Description, keystore: &Path) -> BTreeMap<String, 
         ("SEQ_MIN_TX_PER_BLOCK", "0".to_owned()),
         ("AZTEC_ADMIN_API_KEY_HASH", admin_key_hash()),
         ("RUST_BACKTRACE", "1".to_owned()),
+        // Test machines are slow and shared. A death is seen without timers.
+        ("OLLIN_HEARTBEAT_INTERVAL_MS", "50".to_owned()),
+        ("OLLIN_ELECTION_TIMEOUT_MS", "150".to_owned()),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -100,6 +100,19 @@ pub enum Misfit {
     },
 }
 
+impl Measured {
+    /// Takes what is better in a further measurement.
+    pub(crate) fn improve(&mut self, other: Self) {
+        self.sync = self.sync.into_iter().chain(other.sync).min();
+        for (replica, took) in other.round_trips {
+            match self.round_trips.iter_mut().find(|(known, _)| *known == replica) {
+                Some((_, best)) => *best = took.min(*best),
+                None => self.round_trips.push((replica, took)),
+            }
+        }
+    }
+}
+
 impl Timers {
     /// Everything that was measured and does not fit; nothing that was not measured.
     pub fn misfits(&self, measured: &Measured) -> Vec<Misfit> {
@@ -148,6 +161,14 @@ mod tests {
         let election = Misfit::Election { took_ms: 122, round_trip_ms: 1, sync_ms: 60, most_ms: 100 };
         assert_eq!(one.misfits(&measured(60, 1)), vec![election]);
         assert_eq!(multi.misfits(&measured(10, 161)).len(), 1);
+    }
+
+    #[test]
+    fn the_best_of_several_measurements_counts() {
+        let mut best = Measured::default();
+        best.improve(measured(60, 30));
+        best.improve(measured(5, 90));
+        assert_eq!(best, measured(5, 30));
     }
 
     #[test]
