@@ -5,7 +5,7 @@ mod members;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ollin_consensus::{Answer, Ask, Binding, CreateError, SigningLog};
+use ollin_consensus::{Answer, Ask, Binding, CommandError, CreateError, SigningLog};
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
 use ollin_protocol::units::Slot;
@@ -13,6 +13,7 @@ use ollin_rpc::{AdminCommand, ClusterCreated, CreationRefused, LeadershipOrder, 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::duties::missed::MissedFeed;
 use crate::duties::serve;
 use crate::lead::LeadershipHandle;
 
@@ -32,6 +33,7 @@ pub(crate) async fn serve(
     l1: L1,
     keystore: Arc<Keystore>,
     leadership: LeadershipHandle,
+    missed: MissedFeed,
     mut commands: mpsc::Receiver<AdminCommand>,
     shutdown: CancellationToken,
 ) {
@@ -54,7 +56,7 @@ pub(crate) async fn serve(
                 let _ = reply.send(outcome);
             }
             Some(AdminCommand::Duties { request, reply }) => {
-                let sources = serve::Sources { log: &log, l1: &l1, keystore: &keystore };
+                let sources = serve::Sources { log: &log, l1: &l1, keystore: &keystore, missed: &missed };
                 let _ = reply.send(serve::answer(&sources, request).await);
             }
             Some(AdminCommand::ChangeMembers { change, reply }) => {
@@ -136,6 +138,7 @@ pub(crate) fn code(error: &CreateError) -> &'static str {
         CreateError::Unreachable { .. } => UNREACHABLE,
         CreateError::NotElected { .. } => "not_elected",
         CreateError::Import(_) => "import",
+        CreateError::Command(CommandError::Rejected(_)) => "rejected",
         CreateError::Command(_) => "unknown",
         CreateError::Raft { .. } => "raft",
     }

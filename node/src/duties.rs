@@ -2,6 +2,7 @@
 
 pub(crate) mod audit_file;
 pub(crate) mod command;
+pub(crate) mod missed;
 pub(crate) mod serve;
 mod verify;
 

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{NodeConfig, RpcConfig};
 use crate::duties::audit_file::AuditFiles;
+use crate::duties::missed;
 use crate::lead::{Leadership, LeadershipHandle, LeadershipParts};
 use crate::status::{Sources, StatusFeed};
 use crate::{admin, config};
@@ -108,17 +109,17 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
         p2p: config.p2p.clone(),
         leadership: leading.view(),
     });
+    let sources = missed::Sources { log: log.clone(), archiver: handle.clone(), l1: l1.clone(), keystore: Arc::clone(&keystore) };
+    let (recorder, reports, missed) = missed::Recorder::open(sources, &config.data_directory)?;
     let parts = Parts { log: &log, l1: &l1, keystore: &keystore, archiver: &handle };
-    parts.spawn_engines(&mut tasks, &config, &shutdown)?;
+    parts.spawn_engines(&mut tasks, &config, reports, &shutdown)?;
+    spawn(&mut tasks, "record of missed duties", recorder.run(shutdown.clone()));
     spawn(&mut tasks, "archiver", ok(archiver.run(shutdown.clone())));
     spawn(&mut tasks, "audit", audit.run(log.clone(), shutdown.clone()));
     spawn(&mut tasks, "status", ok(status.feed.run(shutdown.clone())));
     let (send, receive) = mpsc::channel(4);
-    spawn(
-        &mut tasks,
-        "admin",
-        ok(admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), leading.clone(), receive, shutdown.clone())),
-    );
+    let admin = admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), leading.clone(), missed, receive, shutdown.clone());
+    spawn(&mut tasks, "admin", ok(admin));
     let views = views(&l1, &surroundings, &config, &metrics, status.views);
     let admin_views = AdminViews { views: views.clone(), config: admin_config(&config), key, commands: send };
     let (public_port, admin_port) = (listeners.public, listeners.admin);
@@ -145,7 +146,13 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn spawn_engines(&self, tasks: &mut Tasks, config: &NodeConfig, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    fn spawn_engines(
+        &self,
+        tasks: &mut Tasks,
+        config: &NodeConfig,
+        reports: missed::Reports,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<()> {
         let Self { log, l1, keystore, archiver } = self;
         let allowance = config.sequencer.l1_publishing_time;
         let propagation = config.sequencer.attestation_propagation_time;
@@ -156,7 +163,8 @@ impl Parts<'_> {
             build_if_empty: config.sequencer.build_checkpoint_if_empty || config.sequencer.min_txs_per_block == 0,
         };
         let (log, l1, archiver) = ((*log).clone(), (*l1).clone(), (*archiver).clone());
-        let sequencer = Sequencer::new(log.clone(), Arc::clone(keystore), l1.clone(), archiver.clone(), engine);
+        let sequencer =
+            Sequencer::new(log.clone(), Arc::clone(keystore), l1.clone(), archiver.clone(), engine, reports.sequencer);
         spawn(tasks, "sequencer", ok(sequencer.run(shutdown.clone())));
         let engine = PublisherConfig {
             caps: FeeCaps::default(),
@@ -164,7 +172,7 @@ impl Parts<'_> {
             max_attempts: MAX_ATTEMPTS,
             claim_timeout: CLAIM_TIMEOUT,
         };
-        let publisher = Publisher::new(log, Arc::clone(keystore), l1, archiver, engine);
+        let publisher = Publisher::new(log, Arc::clone(keystore), l1, archiver, engine, reports.publisher);
         spawn(tasks, "publisher", ok(publisher.run(shutdown.clone())));
         Ok(())
     }

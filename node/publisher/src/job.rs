@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ollin_protocol::units::Slot;
 
 use crate::material::Material;
+use crate::report::PublishHindrance;
 
 /// One slot's bundle on its way to L1.
 pub(crate) struct Job {
@@ -18,11 +19,21 @@ pub(crate) struct Job {
     pub(crate) reverted: u32,
     /// The last reason that was logged: each is said once.
     said: Option<String>,
+    /// What kind of reason it was.
+    pub(crate) hindrance: PublishHindrance,
 }
 
 impl Job {
     pub(crate) fn new(slot: Slot, material: Material) -> Self {
-        Self { slot, material, sent_at: BTreeMap::new(), gas_limit: None, reverted: 0, said: None }
+        Self {
+            slot,
+            material,
+            sent_at: BTreeMap::new(),
+            gas_limit: None,
+            reverted: 0,
+            said: None,
+            hindrance: PublishHindrance::NotMined,
+        }
     }
 
     /// Logs a reason for not landing yet, once.
@@ -34,7 +45,7 @@ impl Job {
     }
 
     /// The last reason, for the closing line of a missed slot.
-    pub(crate) fn last_reason(self) -> String {
-        self.said.unwrap_or_else(|| "no attempt was mined in the slot".to_owned())
+    pub(crate) fn last_reason(&self) -> String {
+        self.said.clone().unwrap_or_else(|| "no attempt was mined in the slot".to_owned())
     }
 }

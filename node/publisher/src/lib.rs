@@ -12,6 +12,8 @@ pub mod fees;
 mod job;
 mod material;
 mod publisher;
+mod report;
 mod sidecar;
 
 pub use publisher::{Publisher, PublisherConfig};
+pub use report::{PublishHindrance, PublishReport};

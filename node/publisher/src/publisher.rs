@@ -17,6 +17,7 @@ use ollin_protocol::payload::DutyPayload;
 use ollin_protocol::propose;
 use ollin_protocol::schedule::Schedule;
 use ollin_protocol::units::Slot;
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,7 @@ use crate::decide::{Action, Facts, decide};
 use crate::fees::{FeeCaps, Market, next_fees};
 use crate::job::Job;
 use crate::material::Material;
+use crate::report::{PublishHindrance, PublishReport};
 use crate::sidecar::{self, SidecarError};
 
 /// Pause between looks when nothing else wakes the loop.
@@ -89,6 +91,21 @@ enum StepError {
     Reverted { times: u32 },
 }
 
+impl StepError {
+    fn hindrance(&self) -> PublishHindrance {
+        match self {
+            Self::L1(_) => PublishHindrance::L1Down,
+            Self::Fees(_) => PublishHindrance::FeesAboveCap,
+            Self::Send(_) | Self::Simulation(_) | Self::Reverted { .. } | Self::Sidecar(_) => PublishHindrance::Failed,
+            Self::Claim(_) | Self::Attempt(_) | Self::Command(_) => PublishHindrance::NoQuorum,
+            Self::Sign(_) | Self::NoPublisher { .. } => PublishHindrance::SignerFailed,
+            Self::PayloadGone { .. } | Self::Refused(_) => PublishHindrance::Refused,
+            Self::SlotOver => PublishHindrance::Late,
+            Self::Unresolved { .. } => PublishHindrance::NotMined,
+        }
+    }
+}
+
 /// Publishes the bundles that the log holds while this replica is active.
 pub struct Publisher {
     log: SigningLog,
@@ -110,11 +127,19 @@ pub struct Publisher {
     dropped: Option<Slot>,
     /// The slot up to which this process last asked to raise the watermark.
     raised: Option<Slot>,
+    reports: mpsc::Sender<PublishReport>,
 }
 
 impl Publisher {
-    /// Wires a publisher; [`Self::run`] starts it.
-    pub fn new(log: SigningLog, keystore: Arc<Keystore>, l1: L1, archiver: ArchiverHandle, config: PublisherConfig) -> Self {
+    /// Wires a publisher; [`Self::run`] starts it. Slots whose bundle did not land are told to `reports`.
+    pub fn new(
+        log: SigningLog,
+        keystore: Arc<Keystore>,
+        l1: L1,
+        archiver: ArchiverHandle,
+        config: PublisherConfig,
+        reports: mpsc::Sender<PublishReport>,
+    ) -> Self {
         let schedule = l1.schedule();
         Self {
             log,
@@ -130,6 +155,7 @@ impl Publisher {
             unresolved: BTreeMap::new(),
             dropped: None,
             raised: None,
+            reports,
         }
     }
 
@@ -214,6 +240,7 @@ impl Publisher {
             Ok(false) => self.job = Some(job),
             Ok(true) => self.concluded = Some(slot),
             Err(error) => {
+                job.hindrance = error.hindrance();
                 job.say(error.to_string());
                 self.job = Some(job);
             }
@@ -223,7 +250,11 @@ impl Publisher {
     fn missed(&mut self) {
         if let Some(job) = self.job.take() {
             let slot = job.slot;
-            tracing::warn!(%slot, reason = job.last_reason(), "slot missed: its bundle did not land");
+            let detail = job.last_reason();
+            tracing::warn!(%slot, reason = detail, "slot missed: its bundle did not land");
+            if let Err(error) = self.reports.try_send(PublishReport { slot, hindrance: job.hindrance, detail }) {
+                tracing::debug!(%error, "a report about a slot is lost");
+            }
             metrics::counter!("ollin_slots_missed_total").increment(1);
         }
     }
@@ -311,6 +342,7 @@ impl Publisher {
         }
         job.reverted = job.reverted.saturating_add(1);
         job.gas_limit = None;
+        job.hindrance = PublishHindrance::Failed;
         job.say(format!("attempt {} was mined in L1 block {} without being taken", attempt.number, receipt.block));
         false
     }
@@ -358,6 +390,7 @@ impl Publisher {
             Err(error @ (SendError::Underpriced(_) | SendError::NonceTooLow(_))) => job.say(error.to_string()),
             Err(error) => return Err(error.into()),
         }
+        job.hindrance = PublishHindrance::NotMined;
         job.sent_at.insert((nonce, number), head.timestamp);
         tracing::info!(slot = %job.slot, nonce, attempt = number, transaction = %transaction.hash, "attempt sent");
         failpoint::reach("attempt-sent", job.slot).await;

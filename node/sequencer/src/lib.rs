@@ -14,6 +14,8 @@
 pub mod bundle;
 pub mod decide;
 pub mod proposal;
+mod report;
 mod sequencer;
 
+pub use report::{Hindrance, SlotReport};
 pub use sequencer::{Sequencer, SequencerConfig, SlotOutcome};

@@ -14,12 +14,14 @@ use ollin_protocol::payload::{AttestationPayload, DutyPayload};
 use ollin_protocol::schedule::{Schedule, Timetable};
 use ollin_protocol::signature::Signature;
 use ollin_protocol::units::{BlockIndex, SigningRoot, Slot};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::bundle::{self, BundleError};
 use crate::decide::{Decision, LeaveReason, SlotFacts, WaitReason, decide};
 use crate::proposal::{self, AbandonReason, BuildError, L1Inputs, Proposal};
+use crate::report::SlotReport;
 
 /// Pause between looks at a slot when nothing else wakes the loop.
 const TICK: Duration = Duration::from_millis(50);
@@ -63,7 +65,7 @@ pub enum SlotOutcome {
 
 /// Why to try the same step again.
 #[derive(Debug, thiserror::Error)]
-enum Retry {
+pub(crate) enum Retry {
     #[error("L1 is not read up to the slot yet")]
     NotSynced,
     #[error("the contract does not take a proposal for the slot yet: {0}")]
@@ -106,6 +108,7 @@ pub struct Sequencer {
     archiver: ArchiverHandle,
     config: SequencerConfig,
     schedule: Schedule,
+    reports: mpsc::Sender<SlotReport>,
     /// A proposal whose claim has an unknown outcome: the same root must be claimed again, never another one.
     draft: Option<(Slot, Proposal)>,
     turn: Option<Turn>,
@@ -126,10 +129,17 @@ struct Turn {
 }
 
 impl Sequencer {
-    /// Wires a sequencer; [`Self::run`] starts it.
-    pub fn new(log: SigningLog, keystore: Arc<Keystore>, l1: L1, archiver: ArchiverHandle, config: SequencerConfig) -> Self {
+    /// Wires a sequencer; [`Self::run`] starts it. What keeps a slot from being finished is told to `reports`.
+    pub fn new(
+        log: SigningLog,
+        keystore: Arc<Keystore>,
+        l1: L1,
+        archiver: ArchiverHandle,
+        config: SequencerConfig,
+        reports: mpsc::Sender<SlotReport>,
+    ) -> Self {
         let schedule = l1.schedule();
-        Self { log, keystore, l1, archiver, config, schedule, draft: None, turn: None }
+        Self { log, keystore, l1, archiver, config, schedule, reports, draft: None, turn: None }
     }
 
     /// Works until `shutdown`. A step that was begun ends by itself: every wait in it has a deadline.
@@ -164,13 +174,24 @@ impl Sequencer {
                     let reason = retry.to_string();
                     if said.as_ref() != Some(&(slot, reason.clone())) {
                         tracing::debug!(%slot, reason, "slot waits");
+                        self.tell(SlotReport::waiting(slot, &retry));
                         said = Some((slot, reason));
                     }
                     continue;
                 }
             };
             report(slot, &outcome);
+            self.tell(SlotReport::concluded(slot, &outcome));
             concluded = Some(slot);
+        }
+    }
+
+    /// A report that finds no room is lost: the record of missed duties then says less.
+    fn tell(&self, report: Option<SlotReport>) {
+        if let Some(report) = report
+            && let Err(error) = self.reports.try_send(report)
+        {
+            tracing::debug!(%error, "a report about a slot is lost");
         }
     }
 

@@ -14,6 +14,7 @@ use ollin_rpc::view::{AttesterMoved, AttesterStanding, AuditPosition, DutiesImpo
 use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
 
 use super::listed;
+use super::missed::MissedFeed;
 use crate::admin::{begun_slot, binding, code};
 
 /// How long one command to the log may take.
@@ -26,6 +27,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) log: &'a SigningLog,
     pub(crate) l1: &'a L1,
     pub(crate) keystore: &'a Keystore,
+    pub(crate) missed: &'a MissedFeed,
 }
 
 /// Answers one request.
@@ -37,7 +39,7 @@ pub(crate) async fn answer(sources: &Sources<'_>, request: DutiesRequest) -> Res
         DutiesRequest::List { attester, slot, limit } => Ok(DutiesAnswer::List(sources.list(attester, slot, limit))),
         DutiesRequest::Export { attesters } => sources.export(&attesters).map(DutiesAnswer::Exported),
         DutiesRequest::Import { file, accept } => sources.import(&file, &accept).await.map(DutiesAnswer::Imported),
-        DutiesRequest::Missed => Err(refused("missed", "this replica keeps no record of missed duties".to_owned())),
+        DutiesRequest::Missed => Ok(DutiesAnswer::Missed(sources.missed.borrow().as_ref().clone())),
         DutiesRequest::AddAttester { attester, after } => sources.add(attester, after).await.map(DutiesAnswer::Added),
         DutiesRequest::ReleaseAttester { attester, last_slot } => {
             sources.release(attester, last_slot).await.map(DutiesAnswer::Released)

@@ -7,9 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ollin_chaos::{Emitted, History};
 use ollin_guard::interchange::Interchange;
+use ollin_rpc::view::{MissReason, MissedDuties};
 
 use super::strike::slot_of;
 use crate::child::run;
+use crate::clock::now_ms;
 use crate::report::Outcome;
 use crate::wait::until;
 use crate::world::{World, command};
@@ -83,8 +85,9 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     let (exit, said) = world.ollin(at, "create", &["cluster", "create"]).await?;
     outcome.check(format!("the cluster is created after the import: {}", brief(&said)), exit == Some(0));
 
-    let floor = at.status().await.and_then(|status| status.floor).map(|slot| slot.get());
-    outcome.check(format!("its floor {floor:?} is not below the stop line {stop_line}"), floor >= Some(stop_line));
+    let look = || async { at.status().await?.floor.map(|slot| slot.get()) };
+    let floor = until("the new cluster's floor", UP, look).await?;
+    outcome.check(format!("its floor {floor} is not below the stop line {stop_line}"), floor >= stop_line);
     let height = world.chain().head_number().await?;
     world.follow_with(replicas)?;
     let look = || async { world.chain().landed_since(height).await.ok()?.into_values().next() };
@@ -97,8 +100,35 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     );
     let at = world.replicas().first().context("no replicas")?;
     step(world, at, "an import into an open cluster", &["duties", "import", &file], 3, "exists already", &mut outcome).await?;
+    without_quorum(world, &mut outcome).await?;
     audits(world, &mut outcome).await?;
     Ok(outcome)
+}
+
+/// Two replicas dead for a slot: the third one says why it was missed.
+async fn without_quorum(world: &mut World, outcome: &mut Outcome) -> Result<()> {
+    let leader = world.settled(super::SETTLED).await?;
+    let others: Vec<u64> = world.replicas().iter().map(crate::replica::Replica::id).filter(|id| *id != leader).collect();
+    for id in &others {
+        world.kill(*id)?;
+    }
+    let missed_slot = world.clock().slot_at(now_ms() / 1000).context("before genesis")? + 2;
+    world.slot_over(missed_slot).await?;
+    for id in &others {
+        world.replica_mut(*id)?.start()?;
+    }
+    world.settled(super::SETTLED).await?;
+    let at = world.replica(leader)?;
+    let look = || async {
+        let (_, output) = world.ollin(at, "missed", &["duties", "missed", "--json"]).await.ok()?;
+        let start = output.rfind("\n{\n").map_or(0, |start| start + 1);
+        let found: MissedDuties = serde_json::from_str(&output[start..]).ok()?;
+        found.missed.into_iter().find(|missed| missed.slot.get() == missed_slot)
+    };
+    let missed = until("the missed slot in the record", UP, look).await?;
+    outcome.table.row([format!("slot {missed_slot} without a quorum"), format!("{:?}", missed.reason), missed.detail.clone()]);
+    outcome.check(format!("slot {missed_slot} was missed for want of a quorum"), missed.reason == MissReason::NoQuorum);
+    Ok(())
 }
 
 /// The audits of both clusters: replicas of one agree, those of two do not.
