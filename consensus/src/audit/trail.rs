@@ -13,7 +13,7 @@ use crate::sealed;
 /// Records that the state keeps: some hours of a busy cluster.
 pub const MAX_RECORDS: usize = 1_024;
 /// Duties in them, so that batches of hundreds of attesters stay small in a snapshot.
-pub const MAX_DUTIES: usize = 16_384;
+pub const MAX_DUTIES: u64 = 16_384;
 
 /// How long the chain is, and the hash of its last record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct AuditHead {
 pub struct AuditTrail {
     base: AuditHead,
     records: VecDeque<AuditRecord>,
+    /// Duties in them.
+    duties: u64,
     head: AuditHead,
 }
 
@@ -70,11 +72,11 @@ impl AuditTrail {
     fn push(&mut self, event: AuditEvent, log_index: u64) {
         let record = AuditRecord { number: self.head.count, log_index, event };
         self.head = self.head.after(&record);
+        self.duties += record.duties();
         self.records.push_back(record);
-        let mut duties: usize = self.records.iter().map(AuditRecord::duties).sum();
-        while self.records.len() > MAX_RECORDS || duties > MAX_DUTIES {
+        while self.records.len() > MAX_RECORDS || self.duties > MAX_DUTIES {
             let Some(oldest) = self.records.pop_front() else { return };
-            duties -= oldest.duties();
+            self.duties -= oldest.duties();
             self.base = self.base.after(&oldest);
         }
     }
@@ -109,14 +111,17 @@ impl AuditTrail {
         }
         head == self.head
             && self.records.len() <= MAX_RECORDS
-            && self.records.iter().map(AuditRecord::duties).sum::<usize>() <= MAX_DUTIES
+            && self.records.iter().map(AuditRecord::duties).sum::<u64>() == self.duties
+            && self.duties <= MAX_DUTIES
     }
 }
 
 impl AuditRecord {
-    fn duties(&self) -> usize {
+    fn duties(&self) -> u64 {
         match &self.event {
-            AuditEvent::Duties { attesters, .. } | AuditEvent::Bound { attesters, .. } => attesters.len(),
+            AuditEvent::Duties { attesters, .. } | AuditEvent::Bound { attesters, .. } => {
+                u64::try_from(attesters.len()).unwrap_or(u64::MAX)
+            }
             AuditEvent::Imported { .. }
             | AuditEvent::Opened { .. }
             | AuditEvent::Floor { .. }

@@ -1,5 +1,7 @@
 //! openraft's own suite, and what it does not ask: the chain, damage, the vote of an earlier process.
 
+mod year;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ struct Opened {
     log: LogStore,
     machine: StateMachine,
     database: Arc<Database>,
+    state: SharedState,
     chain: Arc<RwLock<ChainIndex>>,
     halt: Halt,
 }
@@ -46,8 +49,9 @@ fn open_on(disk: Box<dyn Disk>, identity: Identity) -> Result<Opened, StoreError
     let sync = SyncQueue::start(Arc::clone(&database), |reason| panic!("{reason}")).unwrap();
     let log = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), identity.id)?;
     let halt = Halt::new();
-    let machine = StateMachine::new(Arc::clone(&database), Arc::clone(&chain), state, sync, Progress::new(), halt.clone());
-    Ok(Opened { log, machine, database, chain, halt })
+    let machine =
+        StateMachine::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync, Progress::new(), halt.clone());
+    Ok(Opened { log, machine, database, state, chain, halt })
 }
 
 fn open(directory: &Path) -> Result<Opened, StoreError> {
