@@ -45,6 +45,8 @@ impl RoleLoop {
                 if let Err(error) = self.raft.shutdown().await {
                     tracing::error!(%error, "raft did not end in order");
                 }
+                // The replica stays up, standing by, so that its status can be asked: whoever watches the role waits on.
+                self.stop.cancelled().await;
                 return;
             }
             tokio::select! {

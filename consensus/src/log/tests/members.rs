@@ -116,6 +116,7 @@ async fn an_emptied_replica_comes_back_under_a_new_id_and_its_old_id_is_retired(
     // It finds out by itself.
     let mut admitted = emptied.admitted();
     tokio::time::timeout(PATIENCE, admitted.wait_for(|admitted| *admitted)).await.unwrap().unwrap();
+    assert!(emptied.role().has_changed().is_ok(), "whoever watches a halted replica waits on");
     drop((emptied, admitted));
     cluster.stop(victim).await;
     let healed = cluster.start(victim).await.unwrap();
