@@ -73,6 +73,7 @@ async fn a_cluster_that_imports_signs_nothing_at_or_below_the_stop_line_of_the_o
     cluster::claim_one(&leader, &signed).await.unwrap();
     let deadline = || Instant::now() + SECOND * 5;
     let attesters = cluster::binding().attesters;
+    let attester = duty_of(&signed).attester;
     for attester in &attesters {
         let early = leader.release_attester(*attester, Slot::new(9), deadline()).await;
         assert_eq!(early.is_err(), *attester == duty_of(&signed).attester, "a duty is bound above");
@@ -102,6 +103,17 @@ async fn a_cluster_that_imports_signs_nothing_at_or_below_the_stop_line_of_the_o
     cluster::claim_one(&leader, &attestation(21, 7)).await.unwrap();
     let late = leader.import_duties(cluster::binding(), &file, &BTreeSet::new()).await;
     assert!(matches!(late, Err(CreateError::Exists { .. })), "and never into an open log: {late:?}");
+    // A key that comes later has a floor of its own; one that is bound is not added again.
+    let newcomer = alloy_primitives::Address::repeat_byte(0xa9);
+    leader.add_attester(newcomer, Slot::new(40), deadline()).await.unwrap();
+    let bound = leader.add_attester(attester, Slot::new(0), deadline()).await;
+    assert!(matches!(bound, Err(CommandError::Rejected(_))), "{bound:?}");
+    for (slot, granted) in [(40, false), (41, true)] {
+        let payload = attestation(slot, 1);
+        let duties = vec![Duty { attester: newcomer, ..duty_of(&payload) }];
+        let answers = leader.claim(vec![ClaimRequest { duties, payload }], deadline()).await.unwrap();
+        assert_eq!(answers[0].is_ok(), granted, "slot {slot}: {answers:?}");
+    }
     // Every replica has come to the same audit.
     for log in new.logs() {
         cluster::until(|| log.audit_head() == leader.audit_head()).await;
