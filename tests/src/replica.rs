@@ -115,6 +115,11 @@ impl Replica {
         self.environment.insert(name.to_owned(), value.into());
     }
 
+    /// Takes one variable away from the next start on.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
     /// The recipe of `ollin start` for it, with its output in `log`.
     pub fn recipe(&self, log: &str) -> Recipe {
         let arguments = ["start", "--node", "--archiver", "--sequencer", "--network", "local"];

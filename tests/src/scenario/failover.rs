@@ -13,7 +13,7 @@ use crate::report::{Outcome, median};
 use crate::world::World;
 
 /// Milliseconds from a kill to the next grant, in the median.
-const NEXT_GRANT_MS: u64 = 1_000;
+const NEXT_GRANT_MS: u64 = 350;
 
 /// Every named point `times` times.
 pub(super) async fn play(world: &mut World, seed: u64, times: usize) -> Result<Outcome> {

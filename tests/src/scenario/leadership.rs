@@ -3,6 +3,7 @@
 mod drain;
 mod hung_disk;
 mod sigterm;
+mod timers;
 mod transfer;
 mod unfit;
 
@@ -21,6 +22,7 @@ const LEADS: Duration = Duration::from_secs(5);
 pub(super) use drain::play as play_drain;
 pub(super) use hung_disk::play as play_hung_disk;
 pub(super) use sigterm::play as play_sigterm;
+pub(super) use timers::play as play_timers;
 pub(super) use transfer::play as play_transfer;
 pub(super) use unfit::play as play_unfit;
 

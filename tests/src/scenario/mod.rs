@@ -103,6 +103,8 @@ pub enum Name {
     Unfit,
     /// A log that does not reach the disk.
     HungDisk,
+    /// A replica too far away for Raft's timers.
+    Timers,
     /// All replicas killed at once.
     ColdRestart,
     /// What must not start.
@@ -149,6 +151,7 @@ impl Name {
             | Self::Sigterm
             | Self::Unfit
             | Self::HungDisk
+            | Self::Timers
             | Self::ColdRestart
             | Self::Refusals
             | Self::Follower
@@ -183,6 +186,7 @@ impl Name {
             Self::Sigterm => leadership::play_sigterm(world).await,
             Self::Unfit => leadership::play_unfit(world).await,
             Self::HungDisk => leadership::play_hung_disk(world).await,
+            Self::Timers => leadership::play_timers(world).await,
             Self::ColdRestart => cold_restart::play(world).await,
             Self::Refusals => refusals::play(world).await,
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,

@@ -27,7 +27,10 @@ async fn pause_at(world: &mut World, point: Point, outcome: &mut Outcome) -> Res
     world.signal(stopped, Signal::SIGSTOP)?;
     // It finds the way free when it wakes, with what it held when it was stopped.
     world.replica(stopped)?.failpoints().release(point)?;
-    let (new_leader, _) = world.acting(Some(stopped), TAKEOVER).await?;
+    let stopped_ms = now_ms();
+    let (new_leader, active_ms) = world.acting(Some(stopped), TAKEOVER).await?;
+    // Nothing breaks when a process is stopped: this is what the timers take.
+    outcome.figure(format!("stopped at {point}, to the next leader"), format!("{} ms", active_ms.saturating_sub(stopped_ms)));
     let landed = world.landed_or_over(slot).await?;
     world.slot_over(slot + 1).await?;
     let woke_at_ms = now_ms();

@@ -24,6 +24,7 @@ pub(in crate::scenario) async fn play(world: &mut World) -> Result<Outcome> {
     let mut outcome = Outcome::new("sigterm", &["when", "slot", "seconds to the end", "no leader for ms", "L1 block"]);
     finishes(world, &mut outcome).await?;
     cannot_finish(world, &mut outcome).await?;
+    all_at_once(world, &mut outcome).await?;
     Ok(outcome)
 }
 
@@ -75,12 +76,37 @@ async fn cannot_finish(world: &mut World, outcome: &mut Outcome) -> Result<()> {
     world.restart(leader).await
 }
 
+/// All three: nobody waits for a successor that is stopping too.
+async fn all_at_once(world: &mut World, outcome: &mut Outcome) -> Result<()> {
+    let leader = world.settled(SETTLED).await?;
+    let ids: Vec<u64> = world.replicas().iter().map(crate::replica::Replica::id).collect();
+    let started = Instant::now();
+    for id in &ids {
+        world.signal(*id, Signal::SIGTERM)?;
+    }
+    let mut in_order = true;
+    for id in &ids {
+        in_order &= ended(world, *id).await?;
+    }
+    let took = started.elapsed();
+    row(outcome, "all three", world.clock().slot_now(), took, 0, None);
+    outcome.check(
+        format!("all three, replica {leader} leading, end by themselves within {} s", BOUND.as_secs()),
+        in_order && took < BOUND,
+    );
+    for id in &ids {
+        world.replica_mut(*id)?.kill()?;
+        world.replica_mut(*id)?.start()?;
+    }
+    world.settled(SETTLED).await?;
+    next_slot(world, world.clock().slot_now(), outcome).await
+}
+
 /// Whether it ended by itself with exit code 0.
 async fn ended(world: &mut World, leader: u64) -> Result<bool> {
     let replica = world.replica_mut(leader)?;
     let look = || std::future::ready((!replica.alive()).then_some(()));
-    let mut look = look;
-    until("the end of the signalled replica", BOUND * 2, &mut look).await?;
+    until("the end of the signalled replica", BOUND * 2, look).await?;
     Ok(world.replica_mut(leader)?.exit_code() == Some(0))
 }
 
