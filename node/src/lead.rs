@@ -17,7 +17,7 @@ use ollin_consensus::fitness::{
     Assessment, Candidate, Class, Decision, History, Leaving, Patience, Reference, Report, Rules, Situation, StayReason, Steady,
     decide, stands_back,
 };
-use ollin_consensus::{Answer, Ask, Asked, Measured, Peer, Role, SigningLog, TimerProfile, Timers};
+use ollin_consensus::{Answer, Ask, Asked, HandOverError, HandedOver, Measured, Peer, Role, SigningLog, TimerProfile, Timers};
 use ollin_l1::L1;
 use ollin_protocol::units::ReplicaId;
 use ollin_rpc::view::{FitnessWord, LeadershipSection, ReplicaFitness, TimersSection};
@@ -69,10 +69,20 @@ enum Order {
 struct Pending {
     /// `None`: to the best voter when the moment comes.
     to: Option<ReplicaId>,
+    cause: Cause,
     because: String,
     until: Instant,
     replies: Vec<oneshot::Sender<Answer>>,
     stops: Vec<oneshot::Sender<()>>,
+}
+
+/// What moves leadership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// A fitter voter: counted against going to and fro.
+    Fitness,
+    /// An operator, or the end of the process.
+    Order,
 }
 
 /// Judges and hands over; see the module.
@@ -155,7 +165,7 @@ impl Leadership {
                     let _ = done.send(());
                     return;
                 }
-                self.prepare(None, "this replica is stopping".to_owned()).stops.push(done);
+                self.prepare(None, Cause::Order, "this replica is stopping".to_owned()).stops.push(done);
             }
         }
     }
@@ -183,7 +193,7 @@ impl Leadership {
             let _ = reply.send(refused);
             return;
         }
-        self.prepare(to, "an operator asked".to_owned()).replies.push(reply);
+        self.prepare(to, Cause::Order, "an operator asked".to_owned()).replies.push(reply);
     }
 
     /// Why `to` cannot be handed leadership.
@@ -230,7 +240,9 @@ impl Leadership {
         }
         let classes = self.classes();
         match self.decision(&classes) {
-            Decision::HandOver { to, .. } => self.prepare(Some(to), "an operator drained it".to_owned()).replies.push(reply),
+            Decision::HandOver { to, .. } => {
+                self.prepare(Some(to), Cause::Order, "an operator drained it".to_owned()).replies.push(reply)
+            }
             Decision::Stay(_) => {
                 let others = classes.others.iter().map(|(peer, class, _)| format!("replica {} is {class}", peer.id));
                 let others = others.collect::<Vec<_>>().join(", ");
@@ -243,12 +255,12 @@ impl Leadership {
         }
     }
 
-    fn prepare(&mut self, to: Option<ReplicaId>, because: String) -> &mut Pending {
+    fn prepare(&mut self, to: Option<ReplicaId>, cause: Cause, because: String) -> &mut Pending {
         let until = Instant::now() + self.parts.patience;
         self.parts.log.set_starts(false);
         let pending = self.pending.get_or_insert_with(|| {
             tracing::info!(to = to.map(ReplicaId::get), because, "a hand-over waits for its moment in the slot");
-            Pending { to: None, because: because.clone(), until, replies: Vec::new(), stops: Vec::new() }
+            Pending { to: None, cause, because: because.clone(), until, replies: Vec::new(), stops: Vec::new() }
         });
         pending.to = to.or(pending.to);
         pending
@@ -264,7 +276,8 @@ impl Leadership {
             && let Some(Decision::HandOver { to, class }) = decision
         {
             let reasons = reasons(&classes.own.1).join("; ");
-            self.prepare(Some(to), format!("it is {} ({reasons}) and replica {to} is {class}", classes.own.0));
+            let cause = if classes.own.0 == Class::Draining { Cause::Order } else { Cause::Fitness };
+            self.prepare(Some(to), cause, format!("it is {} ({reasons}) and replica {to} is {class}", classes.own.0));
         }
         if !leads {
             let leaderless_ms = self.parts.log.leaderless().map_or(0, millis);
@@ -282,7 +295,7 @@ impl Leadership {
         let Some(pending) = self.pending.take() else { return };
         let log = &self.parts.log;
         let answer = match pending.to.or_else(|| log.best_successor()) {
-            Some(to) => match log.hand_over(to).await {
+            Some(to) => match hand_over(log, to, pending.cause).await {
                 Ok(handed) => {
                     let message = format!("replica {} leads, after {} ms", handed.to, handed.took.as_millis());
                     tracing::info!(to = %handed.to, because = pending.because, "leadership handed over");
@@ -435,6 +448,13 @@ impl LeadershipHandle {
             // An error means that the loop has ended: nothing is left to hand over.
             let _ = tokio::time::timeout(self.wait, stopped).await;
         }
+    }
+}
+
+async fn hand_over(log: &SigningLog, to: ReplicaId, cause: Cause) -> Result<HandedOver, HandOverError> {
+    match cause {
+        Cause::Fitness => log.hand_over_by_fitness(to).await,
+        Cause::Order => log.hand_over(to).await,
     }
 }
 

@@ -67,6 +67,16 @@ pub enum HandOverError {
 }
 
 impl SigningLog {
+    /// Hands over because of fitness: counted, so that the pause before the next such hand-over doubles. What an operator orders is
+    /// not counted, or it would keep leadership with a replica that fails a moment later.
+    ///
+    /// # Errors
+    /// As for [`SigningLog::hand_over`].
+    pub async fn hand_over_by_fitness(&self, to: ReplicaId) -> Result<HandedOver, HandOverError> {
+        self.inner().shared.leadership.note_hand_over();
+        self.hand_over(to).await
+    }
+
     /// Hands leadership over to `to` and waits, in bounded time, until another replica leads.
     ///
     /// openraft's leader proposes nothing more, nor sends heartbeats, once it has been asked to transfer, and that for the rest of
@@ -92,7 +102,6 @@ impl SigningLog {
         if members.get(&id).is_some_and(|member| member.kind == MemberKind::Witness) {
             return Err(HandOverError::Witness { to });
         }
-        leadership.note_hand_over();
         let halted = |error: &dyn std::error::Error| HandOverError::Halted { reason: error.to_string() };
         self.inner().raft.trigger().transfer_leader(id).await.map_err(|error| halted(&error))?;
         let wait = TRY.max(self.inner().config.lease() * 2);

@@ -20,7 +20,7 @@ pub(crate) async fn hand_over_when_stalled(log: SigningLog, stop: CancellationTo
         }
         if log.leaderless().is_none()
             && let Some(to) = log.best_successor()
-            && let Err(error) = log.hand_over(to).await
+            && let Err(error) = log.hand_over_by_fitness(to).await
         {
             tracing::error!(%error, "leadership stays with a replica whose disk does not answer");
         }

@@ -12,13 +12,14 @@ async fn leadership_goes_where_it_is_handed_without_waiting_for_a_lease() {
     let leader = cluster.leader().await;
     let to = cluster.ids().into_iter().find(|id| *id != leader.replica()).unwrap();
     let term = leader.view().term;
-    let handed = leader.hand_over(to).await.unwrap();
+    let handed = leader.hand_over_by_fitness(to).await.unwrap();
     println!("handed over in {} ms", handed.took.as_millis());
     assert_eq!(handed.to, to);
     let successor = cluster.leader().await;
     assert_eq!((successor.replica(), successor.view().term.get()), (to, term.get() + 1));
     assert_eq!(leader.report().hand_overs_ms.len(), 1, "the others hear of it: no ping-pong");
     let again = leader.hand_over(to).await;
+    assert_eq!(leader.report().hand_overs_ms.len(), 1, "an order does not count");
     assert!(matches!(again, Err(HandOverError::NotLeader { leader: Some(known) }) if known == to), "{again:?}");
     let itself = successor.hand_over(to).await;
     assert!(matches!(itself, Err(HandOverError::NotAVoter { .. })), "{itself:?}");
