@@ -123,6 +123,39 @@ async fn a_cluster_that_imports_signs_nothing_at_or_below_the_stop_line_of_the_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_largest_import_reaches_every_replica() {
+    use ollin_guard::limit::{MAX_CLAIMS, MAX_IMPORTED_DUTIES};
+    use ollin_guard::{Claim, DutyKind, Guard, GuardCommand};
+    use ollin_protocol::units::{BlockIndex, SigningRoot};
+
+    let attesters = cluster::binding().attesters;
+    let mut guard = Guard::new();
+    guard.apply(&GuardCommand::Bind(cluster::binding()));
+    guard.apply(&GuardCommand::Open { floor: Slot::new(FLOOR) });
+    let claim = |index: u64| {
+        let kind = DutyKind::BlockProposal { index: BlockIndex::new(index) };
+        let duties = attesters.iter().map(|attester| Duty { slot: Slot::new(10), kind, attester: *attester }).collect();
+        let root = SigningRoot::new(alloy_primitives::B256::left_padding_from(&index.to_be_bytes()));
+        Claim { duties, root, payload: vec![1] }
+    };
+    let indices: Vec<u64> = (0..).take(MAX_IMPORTED_DUTIES / attesters.len()).collect();
+    for indices in indices.chunks(MAX_CLAIMS) {
+        guard.apply(&GuardCommand::Claim(indices.iter().map(|index| claim(*index)).collect()));
+    }
+    let file = Interchange::of(&guard, None).unwrap();
+    assert_eq!(file.duties().len(), MAX_IMPORTED_DUTIES);
+
+    let cluster = Cluster::started().await;
+    let accepted = BTreeSet::from([ollin_guard::interchange::Doubt::Unreleased]);
+    cluster.log(1).import_duties(cluster::binding(), &file, &accepted).await.unwrap();
+    for log in cluster.logs() {
+        cluster::until(|| log.view().phase == Phase::Imported).await;
+        assert_eq!(log.duties().len(), MAX_IMPORTED_DUTIES);
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn five_hundred_attesters_attest_by_one_entry_of_the_log() {
     let cluster = Cluster::started().await;
     let attesters: std::collections::BTreeSet<_> =
