@@ -109,7 +109,13 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
         p2p: config.p2p.clone(),
         leadership: leading.view(),
     });
-    let sources = missed::Sources { log: log.clone(), archiver: handle.clone(), l1: l1.clone(), keystore: Arc::clone(&keystore) };
+    let sources = missed::Sources {
+        log: log.clone(),
+        archiver: handle.clone(),
+        l1: l1.clone(),
+        keystore: Arc::clone(&keystore),
+        leadership: leading.view(),
+    };
     let (recorder, reports, missed) = missed::Recorder::open(sources, &config.data_directory)?;
     let parts = Parts { log: &log, l1: &l1, keystore: &keystore, archiver: &handle };
     parts.spawn_engines(&mut tasks, &config, reports, &shutdown)?;

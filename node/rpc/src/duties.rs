@@ -50,7 +50,7 @@ pub enum DutiesRequest {
         accept: Vec<String>,
     },
     /// What was missed.
-    Missed,
+    Missed {},
     /// Sign for another attester from now on.
     AddAttester {
         /// Its address.

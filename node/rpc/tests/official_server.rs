@@ -9,12 +9,12 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256};
 use ollin_protocol::units::{BlockNumber, CheckpointNumber, ReplicaId, Slot};
 use ollin_rpc::view::{
-    AdminConfig, BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, L1ContractAddresses, L1Endpoint, L2Tips, Member,
-    NodeInfo, VersionHeaders,
+    AdminConfig, AttesterMoved, BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, L1ContractAddresses, L1Endpoint, L2Tips,
+    Member, NodeInfo, VersionHeaders,
 };
 use ollin_rpc::{
-    AdminCommand, AdminKey, AdminKeySource, AdminViews, ClusterCreated, CreationRefused, KeyHash, Limits, Views, serve_admin,
-    serve_public,
+    AdminCommand, AdminKey, AdminKeySource, AdminViews, ClusterCreated, CreationRefused, DutiesAnswer, DutiesRefused,
+    DutiesRequest, KeyHash, Limits, Views, serve_admin, serve_public,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -289,6 +289,7 @@ async fn paths_and_methods_are_answered_as_the_official_router_does() {
         ("GET /status/", 200, "OK", None),
         ("POST /status", 405, "Method Not Allowed", Some("HEAD, GET")),
         ("POST /cluster/create", 404, "Not Found", None),
+        ("POST /duties", 404, "Not Found", None),
     ];
     for (head, status, body, allow) in cases {
         let answer = server.send(head, "", b"").await;
@@ -385,6 +386,7 @@ async fn the_admin_port_asks_for_its_key_everywhere_but_at_status() {
         ("POST /", "x-api-key: \r\n"),
         ("POST /", "authorization: Bearer z\r\n"),
         ("POST /cluster/create", ""),
+        ("POST /duties", ""),
         ("GET /metrics", ""),
         ("GET /x", ""),
         ("OPTIONS /", "origin: http://x\r\naccess-control-request-method: POST\r\n"),
@@ -426,6 +428,42 @@ async fn a_creation_reports_what_was_made_why_not_or_that_nobody_knows() {
     assert_eq!((third.status, &third.json()["code"]), (504, &json!("unknown")));
     node.await.unwrap();
     let fourth = server.send("POST /cluster/create", "", b"").await;
+    assert_eq!((fourth.status, &fourth.json()["code"]), (503, &json!("stopping")));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_question_about_duties_is_answered_refused_or_not_understood() {
+    let (server, mut commands) = Server::admin(AdminKeySource::Disabled).await;
+    let moved = AttesterMoved { attester: Address::ZERO, slot: Slot::new(12) };
+    let refused = DutiesRefused { code: "not_leader".into(), message: "replica 2 leads".into() };
+    let answers = [Some(Ok(DutiesAnswer::Released(moved))), Some(Err(refused.clone())), None];
+    let node = tokio::spawn(async move {
+        for answer in answers {
+            let Some(AdminCommand::Duties { request, reply }) = commands.recv().await else { panic!("no question") };
+            assert_eq!(request, DutiesRequest::ReleaseAttester { attester: Address::ZERO, last_slot: Some(Slot::new(12)) });
+            if let Some(answer) = answer {
+                reply.send(answer).unwrap();
+            }
+        }
+    });
+    for (body, word) in
+        [("{}", "do"), (r#"{"do":"forget"}"#, "forget"), (r#"{"do":"missed","x":1}"#, "x"), ("{", "EOF"), ("", "JSON")]
+    {
+        let answer = server.send("POST /duties", JSON, body.as_bytes()).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("request")), "{body}");
+        assert!(answer.body.contains(word), "{body}: {}", answer.body);
+    }
+    assert_eq!(server.send("GET /duties", "", b"").await.status, 405);
+    let body = format!(r#"{{"do":"release_attester","attester":"{}","last_slot":12}}"#, Address::ZERO);
+    let first = server.send("POST /duties", JSON, body.as_bytes()).await;
+    assert_eq!((first.status, serde_json::from_str(&first.body).unwrap()), (200, DutiesAnswer::Released(moved)));
+    let second = server.send("POST /duties", JSON, body.as_bytes()).await;
+    assert_eq!((second.status, serde_json::from_str(&second.body).unwrap()), (409, refused));
+    let third = server.send("POST /duties", JSON, body.as_bytes()).await;
+    assert_eq!((third.status, &third.json()["code"]), (504, &json!("unknown")));
+    node.await.unwrap();
+    let fourth = server.send("POST /duties", JSON, body.as_bytes()).await;
     assert_eq!((fourth.status, &fourth.json()["code"]), (503, &json!("stopping")));
     server.stop().await;
 }

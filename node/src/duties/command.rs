@@ -41,7 +41,7 @@ pub(crate) async fn duties(command: &DutiesCommand) -> anyhow::Result<ExitCode> 
         DutiesCommand::Export(arguments) => export(arguments).await,
         DutiesCommand::Import(arguments) => import(arguments).await,
         DutiesCommand::Verify(arguments) => verified(arguments),
-        DutiesCommand::Missed(arguments) => shown(&arguments.admin, DutiesRequest::Missed).await,
+        DutiesCommand::Missed(arguments) => shown(&arguments.admin, DutiesRequest::Missed {}).await,
     }
 }
 

@@ -19,7 +19,7 @@ use ollin_keystore::Keystore;
 use ollin_l1::{L1, L1Error};
 use ollin_protocol::units::Slot;
 use ollin_publisher::PublishReport;
-use ollin_rpc::view::{MissReason, MissedDuties, MissedDuty};
+use ollin_rpc::view::{FitnessWord, LeadershipSection, MissReason, MissedDuties, MissedDuty};
 use ollin_sequencer::SlotReport;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -55,6 +55,7 @@ pub(crate) struct Sources {
     pub(crate) archiver: ArchiverHandle,
     pub(crate) l1: L1,
     pub(crate) keystore: Arc<Keystore>,
+    pub(crate) leadership: watch::Receiver<LeadershipSection>,
 }
 
 /// The recorder of one replica.
@@ -130,6 +131,7 @@ impl Recorder {
         let acts = self.sources.log.role().borrow().active_term().is_some();
         let look = Look {
             leader: view.leader.filter(|leader| *leader != view.replica || acts),
+            unfit: self.unfit(),
             halted: view.halted,
             open: view.phase == Phase::Open,
             l1_answers: archiver.fault.is_none() && archiver.l1_head.as_ref().is_some_and(|head| !stale(head.timestamp)),
@@ -144,6 +146,13 @@ impl Recorder {
         for slot in slots {
             self.seen.look(slot, &look);
         }
+    }
+
+    /// What makes this replica unable to lead, if something does.
+    fn unfit(&self) -> Option<String> {
+        let section = self.sources.leadership.borrow();
+        let own = section.replicas.iter().find(|replica| replica.id == self.sources.log.replica())?;
+        (own.class == Some(FitnessWord::Unable)).then(|| own.reasons.join("; "))
     }
 
     /// Judges one slot, if the next one is over and L1 read past its end.

@@ -39,7 +39,7 @@ pub(crate) async fn answer(sources: &Sources<'_>, request: DutiesRequest) -> Res
         DutiesRequest::List { attester, slot, limit } => Ok(DutiesAnswer::List(sources.list(attester, slot, limit))),
         DutiesRequest::Export { attesters } => sources.export(&attesters).map(DutiesAnswer::Exported),
         DutiesRequest::Import { file, accept } => sources.import(&file, &accept).await.map(DutiesAnswer::Imported),
-        DutiesRequest::Missed => Ok(DutiesAnswer::Missed(sources.missed.borrow().as_ref().clone())),
+        DutiesRequest::Missed {} => Ok(DutiesAnswer::Missed(sources.missed.borrow().as_ref().clone())),
         DutiesRequest::AddAttester { attester, after } => sources.add(attester, after).await.map(DutiesAnswer::Added),
         DutiesRequest::ReleaseAttester { attester, last_slot } => {
             sources.release(attester, last_slot).await.map(DutiesAnswer::Released)

@@ -112,6 +112,8 @@ pub enum MissReason {
     Failover,
     /// Another replica led: it knows more.
     LedElsewhere,
+    /// This replica could not lead: its disk, L1, archiver or clock, and no other one did.
+    Unfit,
     /// This replica was not running, or still starting.
     NotRunning,
     /// This replica had stopped granting.

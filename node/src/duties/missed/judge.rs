@@ -129,6 +129,10 @@ impl SlotFacts {
         if mostly(seen.sealed) {
             return (MissReason::Sealed, "the cluster was not open".to_owned());
         }
+        let others_led = seen.leaders.iter().any(|leader| *leader != self.replica);
+        if mostly(seen.unfit) && !others_led {
+            return (MissReason::Unfit, format!("this replica could not lead, and no other one did: {}", seen.unfit_for));
+        }
         if mostly(seen.leaderless) {
             return (MissReason::NoQuorum, format!("no leader in {} of {} looks", seen.leaderless, seen.looks));
         }
@@ -236,6 +240,8 @@ mod tests {
             (seen(SlotSeen { hindrance: said, leaderless: 90, ..looks.clone() }), MissReason::FeesAboveCap),
             (seen(SlotSeen::default()), MissReason::NotRunning),
             (seen(SlotSeen { sealed: 60, ..looks.clone() }), MissReason::Sealed),
+            (seen(SlotSeen { unfit: 60, leaderless: 60, unfit_for: "disk".to_owned(), ..looks.clone() }), MissReason::Unfit),
+            (seen(SlotSeen { unfit: 60, leaders: vec![ReplicaId::new(2)], ..looks.clone() }), MissReason::LedElsewhere),
             (seen(SlotSeen { leaderless: 60, ..looks.clone() }), MissReason::NoQuorum),
             (seen(SlotSeen { leaders: vec![ReplicaId::new(2), ME], ..looks.clone() }), MissReason::Failover),
             (seen(SlotSeen { leaders: vec![ReplicaId::new(2)], ..looks.clone() }), MissReason::LedElsewhere),

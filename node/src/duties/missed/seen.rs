@@ -15,6 +15,7 @@ const SLOTS: usize = 128;
 #[derive(Clone, Debug)]
 pub(super) struct Look {
     pub(super) leader: Option<ReplicaId>,
+    pub(super) unfit: Option<String>,
     pub(super) halted: Option<String>,
     pub(super) open: bool,
     pub(super) l1_answers: bool,
@@ -27,6 +28,10 @@ pub(super) struct SlotSeen {
     pub(super) looks: u32,
     /// Looks that found no leader.
     pub(super) leaderless: u32,
+    /// Looks that found this replica unable to lead.
+    pub(super) unfit: u32,
+    /// What made it so, last.
+    pub(super) unfit_for: String,
     /// Looks that found L1 silent.
     pub(super) l1_silent: u32,
     /// Looks that found the cluster sealed.
@@ -49,6 +54,10 @@ impl Seen {
     pub(super) fn look(&mut self, slot: Slot, look: &Look) {
         let seen = self.slot(slot);
         seen.looks += 1;
+        if let Some(reasons) = &look.unfit {
+            seen.unfit += 1;
+            seen.unfit_for.clone_from(reasons);
+        }
         seen.l1_silent += u32::from(!look.l1_answers);
         seen.sealed += u32::from(!look.open);
         seen.halted.clone_from(&look.halted);
