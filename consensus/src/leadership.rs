@@ -88,6 +88,12 @@ impl Leadership {
         self.inner.stalled.subscribe()
     }
 
+    /// No hand-over begins while this is held.
+    #[cfg(test)]
+    pub(crate) async fn hold_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.turn.lock().await
+    }
+
     fn note_hand_over(&self) {
         self.inner.reports.lock().note_hand_over(runtime::now());
     }

@@ -342,14 +342,17 @@ impl Leadership {
         let assessment = Assessment::of(&own, &reference);
         let id = self.parts.log.replica();
         let works = Assessment::of(&Report { leaving: Leaving::No, ..own }, &reference).class > Class::Unable;
-        let class = self.steady.entry(id).or_default().observe(now_ms, &assessment, PATIENCE);
+        // To hand over, the own trouble must have lasted and be there now; to be handed leadership, the other's absence of trouble.
+        let class = self.steady.entry(id).or_default().observe(now_ms, &assessment, PATIENCE).max(assessment.class);
         let mut others = Vec::new();
         for peer in peers {
             let assessment = peer.report.as_ref().map(|(report, _)| Assessment::of(report, &reference));
             let class = match &assessment {
                 // It holds no keys: it may not lead.
                 Some(_) if peer.witness => Class::Unable,
-                Some(assessment) => self.steady.entry(peer.id).or_default().observe(now_ms, assessment, PATIENCE),
+                Some(assessment) => {
+                    self.steady.entry(peer.id).or_default().observe(now_ms, assessment, PATIENCE).min(assessment.class)
+                }
                 None => Class::Unable,
             };
             others.push((peer, class, assessment));

@@ -21,11 +21,12 @@ pub struct Patience {
 }
 
 impl Steady {
-    /// Takes what is seen at `now_ms` and returns the class that counts. The first one counts at once.
+    /// Takes what is seen at `now_ms` and returns the class that counts. The first one counts at once; and so does what follows upon
+    /// an inability that was there from the beginning: a replica that starts has not read L1 yet.
     pub fn observe(&mut self, now_ms: u64, seen: &Assessment, patience: Patience) -> Class {
         let class = seen.class;
         let Some(settled) = self.settled else {
-            self.settled = Some(class);
+            self.settled = Some(class).filter(|class| *class != Class::Unable);
             return class;
         };
         let at_once = class == Class::Draining || settled == Class::Draining || seen.reasons.contains(&super::Reason::Stopping);

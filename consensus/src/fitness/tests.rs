@@ -119,6 +119,15 @@ fn a_replica_is_unable_after_a_while_and_of_another_class_after_a_longer_one() {
     assert_eq!(steady.observe(20_002, &seen(Class::Fit), PATIENCE), Class::Fit, "and its withdrawal");
 }
 
+#[test]
+fn a_replica_that_starts_unable_counts_as_fit_as_soon_as_it_is() {
+    let seen = |class| Assessment { class, reasons: vec![] };
+    let mut steady = Steady::default();
+    assert_eq!(steady.observe(0, &seen(Class::Unable), PATIENCE), Class::Unable);
+    assert_eq!(steady.observe(500, &seen(Class::Fit), PATIENCE), Class::Fit);
+    assert_eq!(steady.observe(1_000, &seen(Class::Unable), PATIENCE), Class::Fit, "from here on it must last");
+}
+
 fn candidate(id: u64, class: Class) -> Candidate {
     Candidate { id: ReplicaId::new(id), class, age_ms: 100, lag: Some(0) }
 }

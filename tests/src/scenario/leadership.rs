@@ -49,6 +49,15 @@ async fn comes_to_lead(world: &World, id: u64) -> bool {
     until(format!("replica {id} acts"), LEADS, acts).await.is_ok()
 }
 
+/// Whether replica `id` shows within a moment that it does not act.
+async fn stands_by(world: &World, id: u64) -> bool {
+    let stands = || async {
+        let status = world.replica(id).ok()?.status().await?;
+        (status.replica.duty_state == DutyState::Standby).then_some(())
+    };
+    until(format!("replica {id} stands by"), LEADS, stands).await.is_ok()
+}
+
 async fn status(world: &World, id: u64) -> Result<ClusterStatus> {
     world.replica(id)?.status().await.with_context(|| format!("replica {id} shows no status"))
 }

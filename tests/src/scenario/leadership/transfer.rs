@@ -6,7 +6,7 @@ use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{cluster, comes_to_lead, others, status};
+use super::{cluster, comes_to_lead, others, stands_by, status};
 use crate::clock::now_ms;
 use crate::report::{Outcome, median};
 use crate::scenario::SETTLED;
@@ -31,7 +31,7 @@ pub(in crate::scenario) async fn play(world: &mut World, seed: u64, count: usize
         let started = Instant::now();
         let (exit, said) = cluster(world, asked, &["transfer", "--to", &to.to_string()]).await?;
         took.push(u64::try_from(started.elapsed().as_millis())?);
-        let leads = comes_to_lead(world, to).await;
+        let leads = comes_to_lead(world, to).await && stands_by(world, leader).await;
         outcome.table.row([
             slot.to_string(),
             leader.to_string(),
