@@ -345,6 +345,16 @@ impl World {
         lay_out(self.l1.info(), &directory).await
     }
 
+    /// Writes a keystore with the first `count` attesters of the deployment; returns its path.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keystore_of(&self, count: usize) -> Result<String> {
+        let path = self.directory.join(format!("keystore-of-{count}.json"));
+        write_keystore(self.l1.info(), count, &path)?;
+        Ok(path.display().to_string())
+    }
+
     /// The replicas of clusters that were followed by another one.
     pub fn former(&self) -> &[Replica] {
         &self.former
@@ -477,8 +487,7 @@ async fn lay_out(facts: &Description, directory: &Path) -> Result<Vec<Replica>> 
     let (status, output) = run(command("cluster certificates", &arguments, log)?, Duration::from_secs(30)).await?;
     ensure!(status.success(), "ollin cluster certificates: {status}\n{output}");
     let keystore = directory.join("keystore.json");
-    std::fs::write(&keystore, keystore_json(facts)?)?;
-    std::fs::set_permissions(&keystore, Permissions::from_mode(0o600))?;
+    write_keystore(facts, facts.validators.len(), &keystore)?;
     let environment = shared_environment(facts, &keystore);
     (1..).zip(&ports).map(|(id, ports)| member(id, directory, *ports, &environment)).collect()
 }
@@ -518,10 +527,15 @@ fn admin_key_hash() -> String {
     alloy::hex::encode(Sha256::digest(ADMIN_KEY))
 }
 
-/// A keystore with all attesters of the deployment and a publisher of its own.
-fn keystore_json(facts: &Description) -> Result<String> {
+fn write_keystore(facts: &Description, count: usize, path: &Path) -> Result<()> {
+    std::fs::write(path, keystore_json(facts, count)?)?;
+    Ok(std::fs::set_permissions(path, Permissions::from_mode(0o600))?)
+}
+
+/// A keystore with the first `count` attesters of the deployment and a publisher of its own.
+fn keystore_json(facts: &Description, count: usize) -> Result<String> {
     let publisher = facts.publisher_keys.first().context("the development L1 names no publisher account")?;
-    let attesters: Vec<B256> = facts.validators.iter().map(|account| account.private_key).collect();
+    let attesters: Vec<B256> = facts.validators.iter().take(count).map(|account| account.private_key).collect();
     let coinbase = facts.validators.first().context("the development L1 names no validator")?.address;
     let keystore = serde_json::json!({
         "schemaVersion": 1,

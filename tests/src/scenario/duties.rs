@@ -31,8 +31,13 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     let early = world.directory().join("unreleased.json").display().to_string();
 
     let at = world.replica(leader)?;
-    step(world, at, "an export without release warns", &["duties", "export", "--out", &early], 0, "not released", &mut outcome)
-        .await?;
+    // Three keys move by an import, the last one later into the running cluster.
+    let (moving, late) = attesters.split_at(attesters.len() - 1);
+    let late = late.first().context("no attesters")?;
+    let late_file = world.directory().join("late.json").display().to_string();
+    let only: Vec<&str> = moving.iter().flat_map(|attester| ["--attester", attester.as_str()]).collect();
+    let export = [&["duties", "export", "--out", early.as_str()], only.as_slice()].concat();
+    step(world, at, "an export without release warns", &export, 0, "not released", &mut outcome).await?;
     for attester in &attesters {
         step(world, at, "release", &["attester", "release", attester], 0, "released", &mut outcome).await?;
     }
@@ -43,9 +48,14 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     let follower = world.replicas().iter().find(|one| one.id() != leader).context("no follower")?;
     step(world, follower, "a follower says who leads", &["attester", "release", other], 3, "leads", &mut outcome).await?;
     step(world, at, "list", &["duties", "list", "--json"], 0, "\"released\"", &mut outcome).await?;
-    step(world, at, "export", &["duties", "export", "--out", &file], 0, "stop line", &mut outcome).await?;
+    let export = [&["duties", "export", "--out", file.as_str()], only.as_slice()].concat();
+    step(world, at, "export", &export, 0, "stop line", &mut outcome).await?;
+    let export = ["duties", "export", "--out", late_file.as_str(), "--attester", late.as_str()];
+    step(world, at, "export of one", &export, 0, "stop line", &mut outcome).await?;
     let stop_line = Interchange::parse(&std::fs::read(&file)?)?.stop_line().get();
+    let late_line = Interchange::parse(&std::fs::read(&late_file)?)?.stop_line().get();
     outcome.figure("stop line", stop_line.to_string());
+    let stop_line = stop_line.max(late_line);
     world.slot_over(stop_line).await?;
     let last = outlets_end(&world.outlets()?);
     outcome.check(
@@ -54,7 +64,9 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     );
 
     let mut replicas = world.another_cluster("next").await?;
+    let keystore = world.keystore_of(moving.len())?;
     for replica in &mut replicas {
+        replica.set("KEY_STORE_DIRECTORY", &keystore);
         replica.start()?;
     }
     let answer = || async {
@@ -68,7 +80,7 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     step(world, at, "an unreleased file is refused", &["duties", "import", &early], 3, "was not released", &mut outcome).await?;
     let changed = world.directory().join("changed.json");
     let text = std::fs::read_to_string(&file)?;
-    std::fs::write(&changed, text.replace(&format!("\"stop_line\": {stop_line}"), "\"stop_line\": 1"))?;
+    std::fs::write(&changed, text.replacen("\"stop_line\": ", "\"stop_line\": 1", 1))?;
     let changed = changed.display().to_string();
     step(
         world,
@@ -100,9 +112,43 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     );
     let at = world.replicas().first().context("no replicas")?;
     step(world, at, "an import into an open cluster", &["duties", "import", &file], 3, "exists already", &mut outcome).await?;
+    late_key(world, late, &file, &late_file, &mut outcome).await?;
     without_quorum(world, &mut outcome).await?;
     audits(world, &mut outcome).await?;
     Ok(outcome)
+}
+
+/// A key that comes into a running cluster: its keystores first, then the log.
+async fn late_key(world: &mut World, attester: &str, other_file: &str, file: &str, outcome: &mut Outcome) -> Result<()> {
+    let leader = world.settled(super::SETTLED).await?;
+    let add = ["attester", "add", attester, "--after", file];
+    let at = world.replica(leader)?;
+    step(world, at, "an attester without a key", &add, 3, "holds no key", outcome).await?;
+    let ids: Vec<u64> = world.replicas().iter().map(crate::replica::Replica::id).collect();
+    let keystore = world.keystore_of(world.facts().validators.len())?;
+    for id in ids {
+        world.kill(id)?;
+        world.replica_mut(id)?.set("KEY_STORE_DIRECTORY", &keystore);
+        world.restart(id).await?;
+    }
+    let leader = world.settled(super::SETTLED).await?;
+    let at = world.replica(leader)?;
+    let other = ["attester", "add", attester, "--after", other_file];
+    step(world, at, "a file without the attester", &other, 3, "does not list", outcome).await?;
+    step(world, at, "add", &add, 0, "added", outcome).await?;
+    let address: alloy::primitives::Address = attester.parse()?;
+    let signed = || async {
+        let history = world.outlets().ok()?;
+        let mut slots = history.emissions.iter().filter_map(|one| match &one.emitted {
+            Emitted::Signature(signature) if signature.key.duty.attester == address => Some(slot_of(&one.emitted)),
+            Emitted::Signature(_) | Emitted::Transaction(_) => None,
+        });
+        let stop_line = Interchange::parse(&std::fs::read(file).ok()?).ok()?.stop_line().get();
+        slots.find(|slot| *slot > stop_line)
+    };
+    let slot = until("a signature of the added attester", world.clock().slots(SLOTS_TO_LAND), signed).await;
+    outcome.check(format!("the added attester signs again, in slot {slot:?}"), slot.is_ok());
+    Ok(())
 }
 
 /// Two replicas dead for a slot: the third one says why it was missed.
