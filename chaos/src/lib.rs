@@ -5,6 +5,7 @@
 //! are pure and each keeps one invariant; [`judge`] runs them all.
 //!
 //! [`model`] is apart from that: the signing log in the abstract, with every state visited.
+//! [`simulation`] runs a whole cluster from a seed, and has oracles of its own over more evidence.
 //!
 //! What a record cannot show, this crate does not judge: that an intent was committed before the bytes left is seen only where
 //! an emission rests on an earlier one.
@@ -16,6 +17,7 @@ pub mod invariant;
 mod judge;
 mod line;
 pub mod model;
+pub mod simulation;
 mod violation;
 
 pub use chain::ChainFact;

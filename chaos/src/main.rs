@@ -1,6 +1,7 @@
-//! `chaos`: judges the outlet records of a run, and explores the model of the signing log.
+//! `chaos`: judges the outlet records of a run, and explores the model of the signing log, and simulates runs.
 
 mod exploration;
+mod simulate;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +10,8 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use ollin_chaos::{ChainFact, History, SignerKind, Wake, judge};
 use ollin_protocol::units::ReplicaId;
+
+use simulate::SimulateArguments;
 
 #[derive(Parser)]
 #[command(
@@ -40,6 +43,8 @@ enum Command {
     },
     /// Visits every state of a model of the signing log, and shows what goes wrong without each of its rules.
     Model(exploration::Exploration),
+    /// Runs whole clusters from seeds. Exit code 0: no violation; 1: some.
+    Simulate(SimulateArguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +54,7 @@ fn main() -> ExitCode {
             run(&outlets, &chain, &wakes, signer)
         }
         Command::Model(exploration) => exploration.run(),
+        Command::Simulate(arguments) => simulate::simulate(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{error:#}");

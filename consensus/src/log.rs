@@ -244,6 +244,17 @@ impl SigningLog {
         }
     }
 
+    /// The last applied index and a hash of everything that the log has led to there: equal on every replica.
+    #[cfg(feature = "simulation")]
+    pub fn digest(&self) -> Option<(LogIndex, [u8; 32])> {
+        let state = self.inner.state.read();
+        let applied = state.applied()?;
+        Some((
+            LogIndex::new(applied.index),
+            sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(state.encode())).into(),
+        ))
+    }
+
     /// Hands leadership over if it can, stops Raft and the listener, and closes the store. In bounded time.
     pub async fn shutdown(&self) {
         self.hand_over_at_shutdown().await;

@@ -18,6 +18,7 @@ pub(crate) async fn exchange(client: Client, shared: Shared, stop: CancellationT
         let others = shared.members().into_keys().filter(|id| *id != own);
         join_all(others.map(|id| tell(&client, &shared, id))).await;
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = runtime::sleep(INTERVAL) => {}
         }

@@ -15,6 +15,7 @@ pub(crate) async fn hand_over_when_stalled(log: SigningLog, stop: CancellationTo
     let mut stalled = log.inner().shared.leadership.stalled();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             seen = stalled.wait_for(|stalled| *stalled) => if seen.is_err() { return },
         }
@@ -25,6 +26,7 @@ pub(crate) async fn hand_over_when_stalled(log: SigningLog, stop: CancellationTo
             tracing::error!(%error, "leadership stays with a replica whose disk does not answer");
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = runtime::sleep(AGAIN) => {}
         }

@@ -45,6 +45,7 @@ impl Suspicion {
         let Some(mut broken) = self.shared.leadership.inner.broken_taken.lock().take() else { return };
         loop {
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 member = broken.recv() => match member {
                     Some(member) => self.look(member).await,

@@ -47,6 +47,7 @@ impl Watchdog {
             return Ok(Box::pin(async move {
                 loop {
                     tokio::select! {
+                        biased;
                         () = self.stop.cancelled() => return,
                         () = runtime::sleep(LOOK) => if !self.look() { return },
                     }

@@ -30,6 +30,7 @@ pub(crate) async fn hand_over_as_witness(log: SigningLog, stop: CancellationToke
             }
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             changed = metrics.changed(), if !leads => if changed.is_err() { return },
             () = runtime::sleep(AGAIN), if leads => {}

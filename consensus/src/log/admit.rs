@@ -117,6 +117,7 @@ impl Applicant {
     pub(super) async fn run(self) {
         while !self.enlistment.is_done() {
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 () = runtime::sleep(EVERY) => {}
             }

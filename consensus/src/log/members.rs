@@ -70,12 +70,14 @@ impl SigningLog {
         let stop = self.inner.stop.clone();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 order = orders.recv() => match order {
                     // Whoever asked may have gone; the outcome is in the log.
                     Some(Order::Enlist { id, token, answer }) => drop(answer.send(self.enlist(id, token).await)),
                     Some(Order::Members { order, answer }) => {
                         let changed = tokio::select! {
+                            biased;
                             () = stop.cancelled() => return,
                             changed = self.carry_out(&order) => changed,
                         };

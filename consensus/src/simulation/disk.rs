@@ -94,6 +94,11 @@ impl MemoryDisk {
         self.inner.lock().failure = Some(reason.into());
     }
 
+    /// Whether it was made to fail.
+    pub fn is_failing(&self) -> bool {
+        self.inner.lock().failure.is_some()
+    }
+
     /// How many batches a crash could lose now.
     pub fn unsynced(&self) -> usize {
         self.inner.lock().unsynced.len()

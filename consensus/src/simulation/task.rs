@@ -1,5 +1,6 @@
 //! One task of the simulation.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use tokio::sync::oneshot;
 
 use super::world::ProcessId;
 
-/// Ids of tasks that can run, in no order: the world draws from them.
-pub(super) type Ready = Arc<Mutex<Vec<u64>>>;
+/// Ids of tasks that can run, sorted: the world draws from them, and the order in which a channel wakes its waiters, which tokio
+/// draws from a generator of its own, makes no difference.
+pub(super) type Ready = Arc<Mutex<BTreeSet<u64>>>;
 
 /// A future on its way.
 pub(super) struct Task {
@@ -66,7 +68,7 @@ impl Wake for TaskWake {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
-            self.ready.lock().push(self.id);
+            self.ready.lock().insert(self.id);
         }
     }
 }

@@ -167,6 +167,11 @@ impl World {
         self.inner.dead.borrow().contains(&process)
     }
 
+    /// Whether a process has no task left.
+    pub fn is_idle(&self, process: ProcessId) -> bool {
+        !self.inner.tasks.borrow().values().any(|task| task.process == process)
+    }
+
     /// Runs no task of the process until it is resumed; the clock goes on.
     pub fn pause(&self, process: ProcessId) {
         self.inner.paused.borrow_mut().entry(process).or_default();
@@ -227,7 +232,8 @@ impl World {
             1 => 0,
             count => self.inner.random.borrow_mut().random_range(0..count),
         };
-        Some(ready.swap_remove(drawn))
+        let id = ready.iter().nth(drawn).copied()?;
+        ready.remove(&id).then_some(id)
     }
 
     fn poll(&self, id: u64) {
