@@ -35,7 +35,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<ExitCode
     keep_panics_quiet();
     let processors = thread::available_parallelism().context("the number of processors")?;
     let threads = if arguments.trace { 1 } else { arguments.threads.unwrap_or(processors.get()) };
-    let switches = Switches { dishonest_disks: arguments.dishonest_disks, ..Switches::default() };
+    let switches = Switches { dishonest_disks: arguments.dishonest_disks };
     let started = Instant::now();
     let next = AtomicU64::new(arguments.seeds.start);
     let (sender, runs) = mpsc::sync_channel::<Run>(threads);

@@ -331,7 +331,7 @@ impl Cluster {
             host.halted = true;
             self.tell(Event::Halted { host: id, reason });
         }
-        let is_due = self.looks % LOOKS_PER_SAMPLE == 0;
+        let is_due = self.looks.is_multiple_of(LOOKS_PER_SAMPLE);
         if let Some((index, digest)) = is_due.then(|| log.digest()).flatten() {
             let state = Sample { index: index.get(), digest, floor: view.floor, watermark: view.watermark };
             self.tell(Event::Sampled { host: id, state });

@@ -13,7 +13,7 @@ use super::{CALM_AT_FIRST, HEALED_AT};
 const HOSTS: u64 = 3;
 
 /// Which faults may be drawn besides those of an honest disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Switches {
     /// Disks that were rolled back, cloned or wiped, and power cuts of all machines (safety rules R6 to R8).
     pub dishonest_disks: bool,
@@ -30,12 +30,6 @@ pub struct Plan {
     pub sync: Duration,
     /// How long a frame takes at most, in calm weather.
     pub way: Duration,
-}
-
-impl Default for Switches {
-    fn default() -> Self {
-        Self { dishonest_disks: false }
-    }
 }
 
 impl Plan {
