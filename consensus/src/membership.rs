@@ -1,11 +1,11 @@
 //! Who belongs to the cluster: stable names, Raft ids that are never used twice, and the rules for changing members.
 //!
 //! A replica is called by its *name*, the number that an operator gave it in `cluster.json` ([`ReplicaId`]). Its *Raft id* is
-//! another thing: the first members' ids equal their names, every later one comes from the log ([`Roster::reserve`]), and is taken
-//! by one store, once ([`Roster::enlist`]). So a replica whose store was lost, rolled back or cloned comes back under the same name
+//! another thing: the first members' ids equal their names, every later one comes from the log (`Roster::reserve`), and is taken
+//! by one store, once (`Roster::enlist`). So a replica whose store was lost, rolled back or cloned comes back under the same name
 //! and a new Raft id, and whatever its old store promised is never mistaken for its own (safety rules R6 and R8).
 //!
-//! [`rule::plan`] decides about every change, from what the leader knows; it is pure. The log carries the change out
+//! `rule::plan` decides about every change, from what the leader knows; it is pure. The log carries the change out
 //! (`log/members.rs`), one at a time, by joint consensus.
 
 mod order;
