@@ -56,9 +56,9 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     let silent = format!("degraded: replica {leader} does not answer");
     let told = || async { page(&browser).await.filter(|page| page["health"] == silent) };
     outcome.check(format!("the new leader's page says: {silent}"), until(silent.clone(), SHOWN, told).await.is_ok());
-    keep_screenshot(&browser).await?;
     world.restart(leader).await?;
     goes_stale(world, &browser, successor, &mut outcome).await?;
+    keep_screenshot(&browser).await?;
     browser.stop().await?;
     Ok(outcome)
 }
