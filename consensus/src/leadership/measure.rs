@@ -2,12 +2,13 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use ollin_protocol::units::ReplicaId;
 
 use crate::log::SigningLog;
+use crate::runtime;
 use crate::transport::{Lane, Request};
 
 /// Tries of each measurement. The best counts, for it shows what disk and network can do; how they do on the whole is the status'
@@ -40,9 +41,9 @@ fn syncs(path: &Path) -> std::io::Result<Vec<Duration>> {
     let mut samples = Vec::new();
     for _ in 0..TRIES {
         file.write_all(&[7; RECORD_BYTES])?;
-        let started = Instant::now();
+        let started = runtime::now();
         file.sync_data()?;
-        samples.push(started.elapsed());
+        samples.push(runtime::elapsed(started));
     }
     drop(file);
     std::fs::remove_file(path)?;
@@ -63,12 +64,12 @@ impl SigningLog {
     async fn trips(&self, to: u64) -> Vec<Duration> {
         let mut samples = Vec::new();
         for attempt in 0..=TRIES {
-            let started = Instant::now();
+            let started = runtime::now();
             if self.inner().client.call(to, Lane::Heartbeat, Request::Hello, WAIT).await.is_err() {
                 break;
             }
             if attempt > 0 {
-                samples.push(started.elapsed());
+                samples.push(runtime::elapsed(started));
             }
         }
         samples
