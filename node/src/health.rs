@@ -16,10 +16,11 @@ pub(crate) enum Health {
 impl Health {
     /// Judges a status. What a replica does not know counts for nothing: only a leader hears from all members.
     pub(crate) fn of(status: &ClusterStatus) -> Self {
-        if status.phase == "sealed" {
+        // A halted replica may hold no log, and then does not know whether there is a cluster.
+        if status.phase == "sealed" && status.halted.is_none() {
             return Self::Degraded(vec!["the cluster is not created yet".to_owned()]);
         }
-        if status.leader.is_none() {
+        if status.leader.is_none() && status.halted.is_none() {
             return Self::NoQuorum("no leader is known".to_owned());
         }
         if status.replica.role == RoleWord::Leader && status.replica.duty_state == DutyState::Standby {
@@ -116,6 +117,13 @@ mod tests {
         let mut alone = well();
         alone.replica.duty_state = DutyState::Standby;
         assert_eq!(Health::of(&alone).exit_code(), 2);
+    }
+
+    #[test]
+    fn a_halted_replica_says_why_whatever_else_it_does_not_know() {
+        let halted = Some("its store is empty".to_owned());
+        let status = ClusterStatus { phase: "sealed".to_owned(), leader: None, halted, members: Vec::new(), ..well() };
+        assert_eq!(Health::of(&status).reasons(), ["this replica is halted: its store is empty"]);
     }
 
     #[test]

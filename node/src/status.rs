@@ -259,7 +259,9 @@ impl StatusFeed {
     fn warnings(&self, view: &ClusterView, archiver: &ArchiverView, l1: &L1Section) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let mut warn = |code: &str, message: String| warnings.push(Warning { code: code.to_owned(), message });
-        if view.phase != Phase::Open {
+        if view.halted.is_some() {
+            // It does not follow the cluster any more: what it knows of it is of no use.
+        } else if view.phase != Phase::Open {
             warn("not_created", "the cluster is not created: run `ollin cluster create` once, on one replica".to_owned());
         } else if view.leader.is_none() {
             warn("no_leader", "no leader is known: an election is under way, or no quorum is reachable".to_owned());

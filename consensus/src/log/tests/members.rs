@@ -142,6 +142,28 @@ async fn an_emptied_replica_comes_back_under_a_new_id_and_its_old_id_is_retired(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_emptied_replica_that_starts_before_the_others_takes_no_part_when_they_come() {
+    let mut cluster = Cluster::created().await;
+    let leader = cluster.leader().await.replica();
+    let victim = cluster.ids().into_iter().find(|id| *id != leader).unwrap();
+    let ids = cluster.ids();
+    for id in &ids {
+        cluster.stop(*id).await;
+    }
+    cluster.wipe(victim);
+    let emptied = cluster.start(victim).await.unwrap();
+    assert_eq!(emptied.view().halted, None, "nobody is there to tell it that there is a cluster");
+    for id in ids.into_iter().filter(|id| *id != victim) {
+        cluster.start(id).await.unwrap();
+    }
+    cluster::until(|| emptied.view().halted.is_some_and(|reason| reason.contains("is empty"))).await;
+    assert_eq!(emptied.view().last_log, None, "it acknowledged nothing in between");
+    cluster::claim_one(&cluster.leader().await, &attestation(10, 1)).await.unwrap();
+    drop(emptied);
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_witness_votes_and_stores_but_never_acts() {
     let mut cluster = Cluster::created().await;
     let witness = cluster.add(4, MemberKind::Witness).await;
