@@ -32,6 +32,7 @@ use crate::audit::{AuditHead, AuditPage};
 use crate::cluster_file::ClusterFile;
 use crate::command::Command;
 use crate::config::ConsensusConfig;
+use crate::membership::MemberKind;
 use crate::raft::Raft;
 use crate::role::{LogIndex, Role, Term};
 use crate::runtime::{self, JoinHandle};
@@ -196,6 +197,11 @@ impl SigningLog {
     /// Set when this replica, whose store had no Raft id, was added: it must be opened anew to take it.
     pub fn admitted(&self) -> channel::Receiver<bool> {
         self.inner.admitted.clone()
+    }
+
+    /// Whether its cluster file says that this process is a witness.
+    pub(crate) fn is_witness(&self) -> bool {
+        self.inner.cluster.replica(self.inner.config.replica).is_some_and(|own| own.kind == MemberKind::Witness)
     }
 
     /// This replica's stable name.

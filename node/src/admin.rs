@@ -102,6 +102,10 @@ async fn create(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<Cluste
     let floor = begun_slot(l1).await?;
     let binding = binding(l1, keystore);
     let attesters = binding.attesters.clone();
+    if attesters.is_empty() {
+        let message = "this replica is a witness and holds no keys: create the cluster through one that does".to_owned();
+        return Err(refused("witness", message));
+    }
     log.create_cluster(binding, floor).await.map_err(|error| refused(code(&error), error.to_string()))?;
     // The stop line of an import prevails over what was asked.
     let floor = log.view().floor.unwrap_or(floor);

@@ -19,6 +19,7 @@ mod unused;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use fault::Expected;
 pub(crate) use fault::{ConfigError, Fault};
 pub(crate) use section::{ClusterConfig, L1Config, LogConfig, P2pConfig, RpcConfig, SequencerConfig};
 pub(crate) use setting::SettingFlags;
@@ -34,8 +35,8 @@ pub(crate) type Environment = BTreeMap<String, String>;
 pub(crate) struct NodeConfig {
     /// Where this replica keeps its stores. Never shared with another process.
     pub(crate) data_directory: PathBuf,
-    /// A keystore file, or a directory of them.
-    pub(crate) keystore_path: PathBuf,
+    /// A keystore file, or a directory of them; `None` on a witness, which holds no keys.
+    pub(crate) keystore_path: Option<PathBuf>,
     /// What is logged.
     pub(crate) log: LogConfig,
     /// HTTP ports.
@@ -93,12 +94,19 @@ impl NodeConfig {
 
         reader.check("network", network::parse);
         let data_directory = reader.required("data_directory", parse::path);
-        let keystore_path = reader.required("keystore.path", parse::path);
         let log = LogConfig::read(&mut reader, &mut notes);
         let rpc = RpcConfig::read(&mut reader, data_directory.as_deref());
         let l1 = L1Config::read(&mut reader);
         let sequencer = SequencerConfig::read(&mut reader, l1.as_ref());
         let cluster = ClusterConfig::read(&mut reader);
+        let keystore_path = if cluster.as_ref().is_some_and(|cluster| cluster.witness) {
+            if reader.is_set("keystore.path") {
+                reader.refuse("keystore.path", Expected::rule("no value on a witness (OLLIN_WITNESS), which holds no keys"));
+            }
+            Some(None)
+        } else {
+            reader.required("keystore.path", parse::path).map(Some)
+        };
         let p2p = P2pConfig::read(&mut reader, &mut notes);
         let outlet_record = reader.optional("outlet_record", parse::path);
         let failpoints = reader.optional("failpoints", parse::failpoints);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ollin_archiver::{Archiver, ArchiverHandle};
-use ollin_consensus::{ClusterFile, ConsensusConfig, SigningLog};
+use ollin_consensus::{ClusterFile, ConsensusConfig, MemberKind, SigningLog};
 use ollin_keystore::{Keystore, OutletRecord};
 use ollin_l1::{L1, Surroundings};
 use ollin_protocol::blob;
@@ -67,7 +67,8 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
     }
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
     let outlets = config.outlet_record.as_deref().map(OutletRecord::open).transpose().context("OLLIN_OUTLET_RECORD")?;
-    let keystore = Keystore::load(&config.keystore_path)?;
+    check_kind(&config.cluster)?;
+    let keystore = config.keystore_path.as_deref().map_or_else(|| Ok(Keystore::without_keys()), Keystore::load)?;
     let key = AdminKey::resolve(config.rpc.admin_key.clone())?;
     // At once: its hash is stored, and whatever fails next must not keep the key from its owner.
     if let Some(fresh) = key.fresh() {
@@ -215,6 +216,20 @@ async fn connect(config: &config::L1Config) -> anyhow::Result<L1> {
     .context("L1")?;
     l1.check_compatibility().context("the rollup on L1 is not one of version 4.1.2 as this replica knows it")?;
     Ok(l1)
+}
+
+/// Whether this replica holds keys is said twice, by its settings and by its cluster file: a witness must not get keys by a slip, and
+/// one that is counted on to act must have them.
+fn check_kind(cluster: &config::ClusterConfig) -> anyhow::Result<()> {
+    let path = cluster.directory.join("cluster.json");
+    let file = ClusterFile::load(&path)?;
+    let Some(own) = file.replica(cluster.replica) else { return Ok(()) };
+    let said = if cluster.witness { MemberKind::Witness } else { MemberKind::Full };
+    if own.kind != said {
+        let witness = cluster.witness;
+        bail!("OLLIN_WITNESS is {witness}, but replica {} is a {} replica in {}", own.id, own.kind, path.display());
+    }
+    Ok(())
 }
 
 fn consensus_config(config: &NodeConfig) -> anyhow::Result<ConsensusConfig> {

@@ -27,6 +27,15 @@ const ADMIN_KEY: &str = "scenario-admin-key";
 /// How long a replica may take from its start to its first answer.
 const REPLICA_UP: Duration = Duration::from_secs(60);
 
+/// What a replica is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Holds the keys.
+    Full,
+    /// Votes and holds none.
+    Witness,
+}
+
 /// A development L1, a cluster on it, and what watches both.
 #[derive(Debug)]
 pub struct World {
@@ -126,7 +135,7 @@ impl World {
     ///
     /// # Errors
     /// When `ollin cluster certificates --extend` fails.
-    pub async fn lay_out_replica(&mut self, id: u64) -> Result<()> {
+    pub async fn lay_out_replica(&mut self, id: u64, part: Part) -> Result<()> {
         let ports = port::free(4)?;
         let ports = Ports { public: ports[0], admin: ports[1], p2p: ports[2], cluster: ports[3] };
         let cluster = self.directory.join("cluster");
@@ -136,13 +145,17 @@ impl World {
             "--extend".into(),
             "--out".into(),
             cluster.display().to_string(),
-            "--replica".into(),
+            if part == Part::Witness { "--witness" } else { "--replica" }.into(),
             format!("{id}=127.0.0.1:{}", ports.cluster),
         ];
         let log = self.directory.join(format!("certificates-{id}.log"));
         let (status, output) = run(command("cluster certificates", &arguments, log)?, Duration::from_secs(30)).await?;
         ensure!(status.success(), "ollin cluster certificates --extend: {status}\n{output}");
-        let environment = shared_environment(self.facts(), &self.directory.join("keystore.json"));
+        let mut environment = shared_environment(self.facts(), &self.directory.join("keystore.json"));
+        if part == Part::Witness {
+            environment.remove("KEY_STORE_DIRECTORY");
+            environment.insert("OLLIN_WITNESS".to_owned(), "true".to_owned());
+        }
         self.replicas.push(member(id, &self.directory, ports, &environment)?);
         Ok(())
     }

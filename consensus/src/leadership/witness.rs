@@ -18,7 +18,8 @@ pub(crate) async fn hand_over_as_witness(log: SigningLog, stop: CancellationToke
     loop {
         let own = log.inner().shared.me.replica;
         let member = metrics.borrow_and_update().membership_config.membership().get_node(&own).cloned();
-        let leads = log.leaderless().is_none() && member.is_some_and(|member| member.kind == MemberKind::Witness);
+        let is_witness = log.is_witness() || member.is_some_and(|member| member.kind == MemberKind::Witness);
+        let leads = is_witness && log.leaderless().is_none();
         // Not before the successor holds what this replica holds: that is what it was elected for.
         if leads
             && let Some(to) = log.best_successor()

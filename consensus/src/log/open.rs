@@ -22,7 +22,7 @@ use crate::halt::Halt;
 use crate::leadership::{
     Measured, PAUSE, ROUNDS, Suspicion, Watchdog, exchange, hand_over_as_witness, hand_over_when_stalled, measure_sync,
 };
-use crate::membership::Member;
+use crate::membership::{Member, MemberKind};
 use crate::role::{Role, Term};
 use crate::runtime;
 use crate::state::State;
@@ -96,6 +96,7 @@ impl SigningLog {
         let (id, name, listed) = (cluster.cluster_id_bytes()?, config.replica, cluster.members()?);
         check_certificate(&config, &listed, wire.fingerprint())?;
 
+        let kind = listed.get(&name.get()).map_or(MemberKind::Full, |member| member.kind);
         let (database, index) = Database::open(disk)?;
         let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
         let admitted = admit(&database, wire.as_ref(), (id, name), listed.clone()).await?;
@@ -147,6 +148,7 @@ impl SigningLog {
             progress: progress.clone(),
             shared: shared.clone(),
             lease: config.lease(),
+            kind,
             stalled: shared.leadership.stalled(),
             role,
             term,

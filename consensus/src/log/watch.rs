@@ -22,6 +22,8 @@ pub(super) struct RoleLoop {
     pub(super) progress: Progress,
     pub(super) shared: Shared,
     pub(super) lease: Duration,
+    /// What the cluster file says that this process is for.
+    pub(super) kind: MemberKind,
     /// The disk hangs: what is granted meanwhile may be nowhere but in memory here.
     pub(super) stalled: watch::Receiver<bool>,
     pub(super) role: watch::Sender<Role>,
@@ -90,9 +92,11 @@ impl RoleLoop {
         }
     }
 
+    /// A witness by the membership or by its own cluster file: the one must not act, the other holds no keys.
     fn kind(&self, metrics: &RaftMetrics<Raft>) -> MemberKind {
         let membership = metrics.membership_config.membership();
-        membership.get_node(&self.shared.me.replica).map_or(MemberKind::Full, |member| member.kind)
+        let listed = membership.get_node(&self.shared.me.replica).map_or(MemberKind::Full, |member| member.kind);
+        if self.kind == MemberKind::Witness { self.kind } else { listed }
     }
 
     /// A leader that has lost its quorum still reports that it leads: it counts only while a quorum has answered within the lease.

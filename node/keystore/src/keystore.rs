@@ -113,6 +113,11 @@ impl Keystore {
         file::load(path)
     }
 
+    /// No keys at all: for a witness, which signs nothing.
+    pub fn without_keys() -> UnboundKeystore {
+        UnboundKeystore::default()
+    }
+
     /// All attesters, by address.
     pub fn attesters(&self) -> impl Iterator<Item = &AttesterEntry> {
         self.attesters.values().map(|(entry, _)| entry)

@@ -168,6 +168,8 @@ impl SequencerConfig {
 pub(crate) struct ClusterConfig {
     /// Its id in `cluster.json`.
     pub(crate) replica: ReplicaId,
+    /// Whether it is a witness: it holds no keys.
+    pub(crate) witness: bool,
     /// Holds `cluster.json`, `ca.pem`, `cert.pem`, `key.pem`.
     pub(crate) directory: PathBuf,
     /// Where other replicas connect; `None`: all addresses, at the port of the own entry in `cluster.json`.
@@ -185,6 +187,7 @@ pub(crate) struct ClusterConfig {
 impl ClusterConfig {
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let replica = reader.required("cluster.replica_id", parse::number(1, u64::MAX));
+        let witness = reader.required("cluster.witness", parse::switch);
         let directory = reader.required("cluster.directory", parse::path);
         let listen = reader.optional("cluster.listen", parse::socket);
         let profile = reader.required("cluster.timer_profile", parse::timer_profile);
@@ -193,6 +196,7 @@ impl ClusterConfig {
         let snapshot_every = reader.required("cluster.snapshot_every", parse::number(100, 1_000_000));
         Some(Self {
             replica: ReplicaId::new(replica?),
+            witness: witness?,
             directory: directory?,
             listen,
             profile: profile?,

@@ -135,6 +135,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .flag("sequencer.attestationPropagationTime")
         .default("2"),
     text("cluster.replica_id", "OLLIN_REPLICA_ID", "This replica's id in cluster.json").number().flag("replica-id"),
+    text("cluster.witness", "OLLIN_WITNESS", "Vote and hold no keys; its cluster.json must say so too").switch().default("false"),
     text("cluster.directory", "OLLIN_CLUSTER_DIRECTORY", "Holds cluster.json, ca.pem, cert.pem and key.pem")
         .flag("cluster-directory"),
     text("cluster.listen", "OLLIN_CLUSTER_LISTEN", "Where other replicas connect; default 0.0.0.0 and the port in cluster.json"),

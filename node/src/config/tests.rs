@@ -51,6 +51,18 @@ fn faults(environment: &Environment) -> Vec<String> {
     }
 }
 
+#[test]
+fn a_witness_holds_no_keys_and_any_other_replica_does() {
+    let mut witness = with(&[("OLLIN_WITNESS", "true")]);
+    let refused = faults(&witness);
+    assert!(refused.len() == 1 && refused[0].contains("KEY_STORE_DIRECTORY") && refused[0].contains("no keys"), "{refused:?}");
+    witness.remove("KEY_STORE_DIRECTORY");
+    assert_eq!(NodeConfig::load(&request(), &witness).unwrap().keystore_path, None);
+    let mut full = guide();
+    full.remove("KEY_STORE_DIRECTORY");
+    assert!(faults(&full).iter().any(|fault| fault.contains("KEY_STORE_DIRECTORY")));
+}
+
 fn only_fault(changes: &[(&str, &str)]) -> String {
     let found = faults(&with(changes));
     assert_eq!(found.len(), 1, "{changes:?}: {found:?}");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::failover::every_slot;
 use crate::report::Outcome;
 use crate::wait::until;
-use crate::world::World;
+use crate::world::{Part, World};
 
 /// How long a command may take, catching up included.
 const COMMAND: Duration = Duration::from_secs(90);
@@ -30,6 +30,7 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     refusals(world, &mut outcome, leader, follower).await?;
     ids.extend(replaced(world, &mut outcome, follower).await?);
     ids.extend(healed(world, &mut outcome).await?);
+    ids.extend(witnessed(world, &mut outcome).await?);
 
     let rises = ids.windows(2).all(|pair| pair[0] < pair[1]);
     outcome.check(format!("Raft ids only rise and are none of the first ones: {ids:?}"), rises && ids.iter().all(|id| *id > 3));
@@ -45,7 +46,7 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
 
 /// The replica 4 is added, promoted, demoted and removed; removed it stays up, says so, and never campaigns.
 async fn added_promoted_demoted_removed(world: &mut World, outcome: &mut Outcome, via: u64) -> Result<Vec<u64>> {
-    world.lay_out_replica(4).await?;
+    world.lay_out_replica(4, Part::Full).await?;
     let file = world.cluster_file().display().to_string();
     let added = run(world, outcome, via, &["add", "4", "--cluster-file", &file]).await?;
     world.replica_mut(4)?.start()?;
@@ -89,7 +90,7 @@ async fn refusals(world: &World, outcome: &mut Outcome, leader: u64, via: u64) -
 
 /// The replica 5 takes a voter's place in one joint change. It was started before it was a member.
 async fn replaced(world: &mut World, outcome: &mut Outcome, old: u64) -> Result<Vec<u64>> {
-    world.lay_out_replica(5).await?;
+    world.lay_out_replica(5, Part::Full).await?;
     world.replica_mut(5)?.start()?;
     let waits = || async { status(world, 5).await.ok()?.halted.filter(|reason| reason.contains("is no member")) };
     let says = until("the stranger to say that it waits", NOTICE, waits).await;
@@ -133,6 +134,26 @@ async fn healed(world: &mut World, outcome: &mut Outcome) -> Result<Vec<u64>> {
         new_id == raft_id(&healed)? && new_id > old_id,
     );
     Ok(vec![new_id])
+}
+
+/// A witness, without a keystore, takes a voter's place: the cluster goes on, and the witness may not lead.
+async fn witnessed(world: &mut World, outcome: &mut Outcome) -> Result<Vec<u64>> {
+    let leader = world.settled(super::SETTLED).await?;
+    let old = others(&status(world, leader).await?, leader).first().copied().context("no followers")?;
+    world.lay_out_replica(6, Part::Witness).await?;
+    world.replica_mut(6)?.start()?;
+    let (file, name) = (world.cluster_file().display().to_string(), old.to_string());
+    let replaced = run(world, outcome, leader, &["replace", &name, "6", "--cluster-file", &file]).await?;
+    world.dismiss(old)?;
+    world.caught_up(6, NOTICE).await?;
+    let shown = status(world, leader).await?;
+    let witness = shown.members.iter().find(|member| member.id.get() == 6).context("no witness")?;
+    outcome.check("the witness votes, and is shown as what it is", witness.voter && witness.witness);
+    let (exit, answer) = world.cluster_command(leader, &["transfer", "--to", "6"], COMMAND).await?;
+    outcome.check(format!("leadership is not transferred to a witness: exit {exit}, {answer}"), exit == REFUSED);
+    let signed = std::fs::metadata(world.replica(6)?.outlet_path()).map_or(0, |file| file.len());
+    outcome.check("nothing has left the witness", signed == 0);
+    Ok(vec![raft_id(&replaced)?])
 }
 
 /// Runs a command that must succeed, and notes it.

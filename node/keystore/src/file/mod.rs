@@ -29,7 +29,7 @@ use reading::Reading;
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Loaded keys that cannot sign yet: they are not bound to a chain and rollup.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UnboundKeystore {
     attesters: BTreeMap<Address, (AttesterEntry, Key)>,
     publishers: BTreeMap<Address, Key>,
