@@ -89,6 +89,12 @@ impl ChainIndex {
         self.last().copied().or_else(purged)
     }
 
+    /// The place up to which the log was promised: the last entry or what was purged, with an empty chain where it is unknown.
+    pub(crate) fn last_promised(&self) -> Option<Position> {
+        let purged = |base: Base| Position { term: base.term, index: base.index, chain: base.chain.unwrap_or_default() };
+        self.last_position().or_else(|| self.base.map(purged))
+    }
+
     /// The entry at `index`, if its chain is known.
     pub(crate) fn at(&self, index: u64) -> Option<Position> {
         if let Some(base) = self.base

@@ -1,7 +1,7 @@
 //! What the log can be asked to do, and what it answers.
 
 use ollin_guard::{GuardCommand, GuardReply};
-use ollin_protocol::units::ReplicaId;
+use ollin_protocol::units::{ReplicaId, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{AttemptRefusal, AttemptRequest, Outcome};
@@ -51,6 +51,13 @@ pub enum Command {
         id: u64,
         /// The store.
         token: EnlistToken,
+    },
+    /// Closes the slots that had begun when a replica's memory may have had a gap (safety rule R7).
+    Close {
+        /// The last closed slot.
+        slot: Slot,
+        /// The processes that had demanded it: Raft id and boot nonce.
+        settles: Vec<(u64, u64)>,
     },
 }
 
@@ -108,8 +115,6 @@ impl Envelope {
 
 #[cfg(test)]
 mod tests {
-    use ollin_protocol::units::Slot;
-
     use super::*;
 
     fn envelope() -> Envelope {

@@ -19,6 +19,9 @@ pub struct ConsensusConfig {
     pub replica: ReplicaId,
     /// Where to listen for the other replicas.
     pub listen: SocketAddr,
+    /// Where the local anchor is kept (safety rule R6): a directory in a memory-backed file system that outlives the process and not
+    /// the machine. `None`: no anchor, and all other voters must answer after every start.
+    pub anchor_directory: Option<PathBuf>,
     /// How often a leader shows that it lives. Default as in [`TimerProfile::OneRegion`].
     pub heartbeat: Duration,
     /// Least silence after which a follower campaigns, counted from the end of the leader's lease.
@@ -53,6 +56,7 @@ impl ConsensusConfig {
             cluster_directory,
             replica,
             listen,
+            anchor_directory: None,
             heartbeat: timers.heartbeat,
             election_timeout_min: timers.election_timeout_min,
             election_timeout_max: timers.election_timeout_max,

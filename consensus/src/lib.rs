@@ -34,6 +34,7 @@ mod leadership;
 mod log;
 pub mod membership;
 mod raft;
+mod recovery;
 mod role;
 mod runtime;
 mod sealed;
@@ -59,10 +60,11 @@ pub use leadership::{
 };
 pub use log::{
     AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, MemberError, OpenError, Parts,
-    SigningLog,
+    ProceedError, SigningLog,
 };
 pub use membership::{MemberChanged, MemberKind, MemberOrder, MemberRefusal};
 pub use ollin_guard::{Binding, Duty, DutyKind, Phase, Refusal};
+pub use recovery::{Anchor, Memory, Promise, StartRefusal};
 pub use role::{LogIndex, Role, Term};
 pub use sealed::SealError;
 pub use store::{Batch, Change, Disk, DiskError, Fatal, Record, StoreError, Table};

@@ -3,8 +3,10 @@
 mod admit;
 mod attempts;
 mod claim;
+mod close;
 mod create;
 mod error;
+mod horizon;
 mod members;
 mod open;
 mod propose;
@@ -12,9 +14,10 @@ mod propose;
 mod tests;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
@@ -34,14 +37,17 @@ use crate::command::Command;
 use crate::config::ConsensusConfig;
 use crate::membership::MemberKind;
 use crate::raft::Raft;
+use crate::recovery::Memory;
 use crate::role::{LogIndex, Role, Term};
 use crate::runtime::{self, JoinHandle};
 use crate::store::{Progress, SharedState, StateMachine, SyncClock};
 use crate::transport::{Client, Order, Shared};
 use crate::view::{ClusterView, MemberView};
 
+use horizon::Horizon;
+
 pub use claim::ClaimRequest;
-pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, MemberError, OpenError};
+pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, MemberError, OpenError, ProceedError};
 pub use open::Parts;
 
 /// How long the store may take to close.
@@ -66,9 +72,8 @@ pub(crate) struct Inner {
     role: channel::Receiver<Role>,
     term: channel::Receiver<Term>,
     /// Numbers this process's proposals.
-    sequence: AtomicU64,
-    /// One more than the latest admissible slot; 0 until it is set.
-    horizon: AtomicU64,
+    sequence: Arc<AtomicU64>,
+    horizon: Arc<Horizon>,
     enlistment: Enlistment,
     /// To the task that changes the members.
     orders: mpsc::Sender<Order>,
@@ -93,9 +98,10 @@ impl SigningLog {
     }
 
     /// Sets the latest slot for which claims are admitted: the slot of now + one L1 slot (safety rule R7). Until it is set for the
-    /// first time every claim is [`ClaimError::TooEarly`]. It may be set on every tick; it need not rise.
+    /// first time every claim is [`ClaimError::TooEarly`]. It is set on every tick, on every replica, whether it acts or not, and
+    /// only while the clock and L1 agree: a leader that must close the slots that have begun waits for it. It need not rise.
     pub fn set_slot_horizon(&self, latest: Slot) {
-        self.inner.horizon.store(latest.get().saturating_add(1), Ordering::Release);
+        self.inner.horizon.set(latest, Instant::now());
     }
 
     /// What `duty` is bound to, as far as this replica has applied the log.
@@ -204,6 +210,36 @@ impl SigningLog {
         self.inner.cluster.replica(self.inner.config.replica).is_some_and(|own| own.kind == MemberKind::Witness)
     }
 
+    /// How far this process's memory can be relied on: until it is [`Memory::Whole`] or [`Memory::Doubtful`] it takes no part.
+    pub fn memory(&self) -> channel::Receiver<Memory> {
+        self.inner.shared.recovery.watch_memory()
+    }
+
+    /// An operator's word that a replica that the roll call waits for is down, and stays so: it is no longer waited for, and the
+    /// slots that have begun are closed instead (safety rule R7).
+    ///
+    /// # Errors
+    /// [`ProceedError`]: this process waits for nobody, or not for that one.
+    pub fn proceed_without(&self, replica: ReplicaId) -> Result<(), ProceedError> {
+        let recovery = &self.inner.shared.recovery;
+        if recovery.memory() != Memory::Recovering {
+            return Err(ProceedError::NotRecovering { replica: self.inner.config.replica });
+        }
+        let missing = self.waits_for();
+        let Some((id, _)) = missing.iter().find(|(_, name)| **name == replica) else {
+            return Err(ProceedError::NotMissing { replica, missing: missing.into_values().collect() });
+        };
+        recovery.excuse(*id);
+        Ok(())
+    }
+
+    /// Whom the roll call waits for: Raft ids and names.
+    fn waits_for(&self) -> BTreeMap<u64, ReplicaId> {
+        let members = self.inner.shared.members();
+        let name = |id: u64| members.get(&id).map_or(ReplicaId::new(id), |member| member.name);
+        self.inner.shared.recovery.missing().into_iter().map(|id| (id, name(id))).collect()
+    }
+
     /// This replica's stable name.
     pub fn replica(&self) -> ReplicaId {
         self.inner.config.replica
@@ -243,6 +279,9 @@ impl SigningLog {
             committed: metrics.cluster_committed.map(|id| LogIndex::new(id.index)),
             applied: state.applied().map(|applied| LogIndex::new(applied.index)),
             floor: state.guard().floor(),
+            closed: state.guard().closed(),
+            memory: inner.shared.recovery.memory(),
+            waits_for: self.waits_for().into_values().collect(),
             watermark: state.guard().watermark(),
             members: inner.shared.members().into_iter().map(member).collect(),
             halted: inner.shared.halt.reason(),

@@ -1,6 +1,8 @@
 //! The replicated state: the guard, the attempts, the members and their ids, and where in the log it stands.
 
-use ollin_guard::{Guard, SnapshotError};
+use std::collections::VecDeque;
+
+use ollin_guard::{Guard, GuardCommand, GuardReply, Phase, SnapshotError};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{AttemptContent, AttemptLedger};
@@ -11,6 +13,9 @@ use crate::entry::{Body, Entry, StoredMembership};
 use crate::membership::Roster;
 use crate::sealed::{self, SealError};
 
+/// Settled demands that are remembered. One that comes up again after that costs another closing, and no more.
+const SETTLED_KEPT: usize = 256;
+
 /// Everything that the log has led to. Applying is a pure function of the entries so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -20,6 +25,7 @@ pub struct State {
     attempts: AttemptLedger,
     audit: AuditTrail,
     roster: Roster,
+    settled: VecDeque<(u64, u64)>,
 }
 
 /// The answer to an applied command.
@@ -88,6 +94,7 @@ struct Record {
     attempts: AttemptLedger,
     audit: AuditTrail,
     roster: Roster,
+    settled: VecDeque<(u64, u64)>,
 }
 
 impl State {
@@ -139,6 +146,15 @@ impl State {
             Command::Outcome(outcome) => Reply::Outcome(self.attempts.conclude(outcome)),
             Command::ReserveId { replica } => Reply::Reserved(self.roster.reserve(*replica, index)),
             Command::Enlist { id, token } => Reply::Enlisted(self.roster.enlist(*id, *token)),
+            Command::Close { slot, settles } => {
+                // Before the log is open nothing was ever granted: there is nothing to close.
+                let open = self.guard.phase() == Phase::Open;
+                let close = GuardCommand::Close { slot: *slot };
+                let reply = if open { self.audit.apply(&mut self.guard, &close, index) } else { GuardReply::Done };
+                self.settled.extend(settles.iter().copied());
+                self.settled.drain(..self.settled.len().saturating_sub(SETTLED_KEPT));
+                Reply::Guard(reply)
+            }
         }
     }
 
@@ -155,6 +171,11 @@ impl State {
     /// The audit of what the guard took in.
     pub fn audit(&self) -> &AuditTrail {
         &self.audit
+    }
+
+    /// The processes whose demands for a closing were settled last: Raft ids and boot nonces.
+    pub(crate) fn settled(&self) -> &VecDeque<(u64, u64)> {
+        &self.settled
     }
 
     pub(crate) fn applied(&self) -> Option<Position> {
@@ -178,6 +199,7 @@ impl State {
             attempts: self.attempts.clone(),
             audit: self.audit.clone(),
             roster: self.roster.clone(),
+            settled: self.settled.clone(),
         })
     }
 
@@ -197,8 +219,8 @@ impl State {
             return Err(StateBytesError::Roster);
         }
         let guard = Guard::decode(&record.guard)?;
-        let Record { applied, membership, attempts, audit, roster, .. } = record;
-        Ok(Self { applied, membership, guard, attempts, audit, roster })
+        let Record { applied, membership, attempts, audit, roster, settled, guard: _ } = record;
+        Ok(Self { applied, membership, guard, attempts, audit, roster, settled })
     }
 }
 
@@ -208,7 +230,7 @@ mod tests {
 
     use alloy_primitives::{Address, B256};
     use bytes::Bytes;
-    use ollin_guard::{Binding, Claim, Duty, DutyKind, GuardCommand, GuardReply, Verdict};
+    use ollin_guard::{Binding, Claim, Duty, DutyKind, Verdict};
     use ollin_protocol::units::{SigningRoot, Slot};
 
     use super::*;

@@ -6,6 +6,7 @@
 
 mod database;
 mod disk;
+mod durable;
 mod error;
 mod log_store;
 mod machine;
@@ -18,6 +19,7 @@ mod tests;
 
 pub(crate) use database::{Database, Identity};
 pub use disk::{Batch, Change, Disk, DiskError, Record, Table};
+pub(crate) use durable::Durable;
 pub use error::StoreError;
 pub(crate) use log_store::LogStore;
 pub(crate) use machine::{Progress, SharedState, StateMachine};

@@ -15,6 +15,8 @@ mod tls_wire;
 mod wire;
 
 pub(crate) use client::{CallError, Client, testimony};
+#[cfg(test)]
+pub(crate) use frame::VoteAsked;
 pub(crate) use frame::{Refused, Request, Response};
 pub(crate) use greeter::greet;
 pub(crate) use network::Network;

@@ -4,6 +4,7 @@ use ollin_guard::{Binding, Phase};
 use ollin_protocol::units::{ReplicaId, Slot};
 
 use crate::membership::MemberKind;
+use crate::recovery::Memory;
 use crate::role::{LogIndex, Term};
 
 /// One replica's knowledge of the cluster at one moment. Nothing in it is secret and no root is in it.
@@ -29,6 +30,12 @@ pub struct ClusterView {
     pub applied: Option<LogIndex>,
     /// Nothing new is bound at or below it.
     pub floor: Option<Slot>,
+    /// Nothing is granted at or below it, not even what is bound: a replica's memory had a gap.
+    pub closed: Option<Slot>,
+    /// How far this process's memory can be relied on.
+    pub memory: Memory,
+    /// Whose answers this process waits for before it takes part.
+    pub waits_for: Vec<ReplicaId>,
     /// Records at or below it are gone.
     pub watermark: Option<Slot>,
     /// The members, by Raft id.

@@ -194,7 +194,7 @@ impl SigningLog {
 
     /// Whether this replica campaigns when it hears no leader. An unfit one leaves that to better ones for a while.
     pub fn set_campaigns(&self, campaigns: bool) {
-        self.inner().raft.runtime_config().elect(campaigns);
+        self.inner().shared.recovery.set_campaigns(&self.inner().raft, campaigns);
     }
 
     /// How long ago a frame of the leader arrived, or one of anybody if none is known. `None` while this replica leads.

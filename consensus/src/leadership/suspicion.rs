@@ -59,6 +59,9 @@ impl Suspicion {
         let metrics = self.metrics();
         let own = self.shared.me.replica;
         let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
+        if !self.shared.recovery.may_campaign() {
+            return;
+        }
         if metrics.current_leader != Some(member) || member == own || !metrics.vote.committed || !voters.contains(&own) {
             return;
         }

@@ -41,7 +41,7 @@ pub(super) async fn admit(
     (cluster, name): ([u8; 16], ReplicaId),
     listed: BTreeMap<u64, Member>,
 ) -> Result<Admitted, OpenError> {
-    let known = database.membership()?.map(|membership| membership.members);
+    let known = database.membership()?.map(|stored| stored.membership.members);
     let identity = database.identity(cluster, name)?;
     if let (Some(identity), Some(members)) = (identity, known) {
         return Ok(Admitted { identity, members, has_id: true, refusal: None });

@@ -29,7 +29,8 @@ impl SigningLog {
         };
         let state = self.inner.state.read();
         let recorded = state.attempts().open_attempt(request.publisher, request.nonce, number);
-        let recorded = recorded.filter(|recorded| recorded.request == request).ok_or_else(unknown)?;
+        let recorded = recorded.filter(|recorded| recorded.request == request && !self.closing_is_demanded(&state));
+        let recorded = recorded.ok_or_else(unknown)?;
         grant(&state, recorded)
     }
 
@@ -45,6 +46,9 @@ impl SigningLog {
             return Err(AttemptError::NotLeader { leader: self.view().leader });
         }
         let state = self.inner.state.read();
+        if self.closing_is_demanded(&state) {
+            return Err(AttemptError::NotLeader { leader: None });
+        }
         let recorded = state.attempts().open_attempt(publisher, nonce, number);
         grant(&state, recorded.ok_or(AttemptError::NotOpen { nonce, number })?)
     }

@@ -1,7 +1,6 @@
 //! Claims: from a request of this process to grants of this process.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use ollin_guard::{Claim, Duty, DutyKind, GuardCommand, GuardReply, Refusal, Verdict};
@@ -65,16 +64,17 @@ impl SigningLog {
     }
 
     fn check_horizon(&self, slot: Slot) -> Result<(), ClaimError> {
-        let next = self.inner.horizon.load(Ordering::Acquire);
-        if slot.get() < next {
-            return Ok(());
-        }
-        Err(ClaimError::TooEarly { slot, horizon: next.checked_sub(1).map(Slot::new) })
+        let horizon = self.inner.horizon.latest();
+        if Some(slot) <= horizon { Ok(()) } else { Err(ClaimError::TooEarly { slot, horizon }) }
     }
 
     /// Verdicts are hints: a grant needs the own applied state to bind exactly what was asked. `None` if they do not fit together.
     fn grants(&self, asked: &[Asked], verdicts: Vec<Verdict>) -> Option<Vec<Result<Grant, Refusal>>> {
         let state = self.inner.state.read();
+        if self.closing_is_demanded(&state) {
+            // Somebody's memory came into doubt after the claim was proposed: nothing is granted before the closing.
+            return None;
+        }
         let mut verdicts = verdicts.into_iter();
         let mut answers = Vec::new();
         for asked in asked {

@@ -13,6 +13,7 @@ use super::propose::elapsed_ms;
 use super::{CreateError, SigningLog};
 use crate::command::Command;
 use crate::membership::Member;
+use crate::recovery::Memory;
 use crate::role::Role;
 use crate::runtime;
 use crate::transport::{Lane, Request, Response};
@@ -68,6 +69,7 @@ impl SigningLog {
         if !initialised.map_err(|error| CreateError::Raft { reason: error.to_string() })? {
             self.require_fresh_members().await?;
             self.found().await?;
+            self.require_recovered(deadline).await?;
             let members = self.inner.shared.members();
             let initialised = self.inner.raft.initialize(members).await;
             initialised.map_err(|error| CreateError::Raft { reason: error.to_string() })?;
@@ -86,6 +88,16 @@ impl SigningLog {
                 Ok(self.command(Command::Guard(GuardCommand::Bind(binding)), deadline).await?)
             }
         }
+    }
+
+    async fn require_recovered(&self, deadline: Instant) -> Result<(), CreateError> {
+        let recovery = &self.inner.shared.recovery;
+        let mut memory = recovery.watch_memory();
+        let recovered = memory.wait_for(|memory| *memory != Memory::Recovering);
+        if runtime::timeout_at(deadline, recovered).await.is_err() {
+            return Err(CreateError::Recovering { missing: self.waits_for().into_values().collect() });
+        }
+        Ok(())
     }
 
     /// Every other replica must answer, and none may hold a log: a cluster is created once.

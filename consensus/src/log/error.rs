@@ -1,6 +1,7 @@
 //! Errors of the signing log, one per family of calls, split by what the caller does next.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use ollin_guard::interchange::ImportRefusal;
 use ollin_guard::{CommandRejection, Duty, DutyKind};
@@ -13,6 +14,7 @@ use crate::config::ConfigError;
 use crate::directory::DirectoryError;
 use crate::leadership::Misfit;
 use crate::membership::MemberRefusal;
+use crate::recovery::StartRefusal;
 use crate::store::StoreError;
 use crate::transport::TlsError;
 
@@ -53,6 +55,26 @@ pub enum OpenError {
     /// Certificates or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The store is not the one that this replica left.
+    #[error(transparent)]
+    Start(#[from] StartRefusal),
+    /// The directory for the local anchor cannot be used.
+    #[error("cannot use the anchor directory {directory}")]
+    Anchor {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It would outlive the machine's memory, and prove what is not so after a restore.
+    #[error(
+        "the anchor directory {directory} is on a disk, expected a memory-backed file system (tmpfs, such as /run or /dev/shm)"
+    )]
+    AnchorOnDisk {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// Another process acts under this replica's id.
     #[error("another process with replica id {replica} is alive at {address}")]
     DuplicateReplica {
@@ -269,6 +291,25 @@ pub enum MemberError {
     },
 }
 
+/// Why an operator's word was not taken that a replica is down.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProceedError {
+    /// There is no need for it.
+    #[error("replica {replica} takes part: it waits for nobody")]
+    NotRecovering {
+        /// The replica that was asked.
+        replica: ReplicaId,
+    },
+    /// That one has answered, or is no voter.
+    #[error("this replica does not wait for replica {replica}, it waits for {missing:?}")]
+    NotMissing {
+        /// Whom it was to go on without.
+        replica: ReplicaId,
+        /// Whom it waits for.
+        missing: Vec<ReplicaId>,
+    },
+}
+
 /// Why a cluster was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
@@ -287,6 +328,12 @@ pub enum CreateError {
         address: String,
         /// What happened.
         reason: String,
+    },
+    /// This process does not know yet whether it has forgotten something.
+    #[error("this replica is recovering: it waits for the answers of replicas {missing:?}")]
+    Recovering {
+        /// Who has not answered since it started.
+        missing: Vec<ReplicaId>,
     },
     /// The members could not agree on this replica as leader in time. Creation can be asked for again here.
     #[error("not elected within {waited_ms} ms (leader: {leader:?})")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -12,21 +12,28 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::admit::{Applicant, admit, enlist};
+use super::close::Closer;
+use super::horizon::Horizon;
 use super::watch::RoleLoop;
 use super::{Inner, OpenError, SigningLog};
 use crate::admission::Enlistment;
+use crate::chain::ChainIndex;
 use crate::cluster_file::ClusterFile;
 use crate::config::ConsensusConfig;
-use crate::directory::DirectoryLock;
+use crate::directory::{DirectoryError, DirectoryLock};
+use crate::entry::{MembershipRecord, StoredMembership};
 use crate::halt::Halt;
 use crate::leadership::{
     Measured, PAUSE, ROUNDS, Suspicion, Watchdog, exchange, hand_over_as_witness, hand_over_when_stalled, measure_sync,
 };
 use crate::membership::{Member, MemberKind};
+use crate::recovery::{Anchor, AnchorFile, Continuity, Marker, Recovering, Recovery, StartRefusal, continuity, memory_backed};
 use crate::role::{Role, Term};
 use crate::runtime;
 use crate::state::State;
-use crate::store::{Database, Disk, Fatal, LogStore, Progress, RocksDisk, SharedState, StateMachine, SyncQueue, abort_process};
+use crate::store::{
+    Database, Disk, Durable, Fatal, LogStore, Progress, RocksDisk, SharedState, StateMachine, SyncQueue, abort_process,
+};
 use crate::transport::{
     CallError, Client, Fingerprint, Network, Refused, Self_, Server, Shared, Sources, TlsIdentity, TlsWire, Wire, greet,
 };
@@ -46,6 +53,8 @@ pub struct Parts {
     pub disk: Box<dyn Disk>,
     /// How frames travel.
     pub wire: Arc<dyn Wire>,
+    /// The local anchor (safety rule R6), if there is one.
+    pub anchor: Option<Box<dyn Anchor>>,
     /// What ends the process when the disk refuses to be synced.
     pub fatal: Fatal,
 }
@@ -65,9 +74,11 @@ impl SigningLog {
         let wire = Arc::new(TlsWire::new(config.listen, tls)?);
         check_certificate(&config, &cluster.members()?, wire.fingerprint())?;
         let lock = DirectoryLock::take(&config.data_directory)?;
+        check_marker(&config)?;
+        let anchor = anchor(&config, &cluster)?;
         let disk = Box::new(RocksDisk::open(&config.data_directory, lock)?);
         let (timers, directory) = (config.timers(), config.data_directory.clone());
-        let log = Self::open_with(config, Parts { cluster, disk, wire, fatal: abort_process }).await?;
+        let log = Self::open_with(config, Parts { cluster, disk, wire, anchor, fatal: abort_process }).await?;
         let mut measured = Measured::default();
         for _ in 0..ROUNDS {
             let (sync, round_trips) = (measure_sync(&directory).await, log.measure_round_trips().await);
@@ -92,18 +103,20 @@ impl SigningLog {
             return Err(OpenError::Config { faults });
         }
         let raft_config = raft_config(&config)?;
-        let Parts { cluster, disk, wire, fatal } = parts;
+        let Parts { cluster, disk, wire, anchor, fatal } = parts;
         let (id, name, listed) = (cluster.cluster_id_bytes()?, config.replica, cluster.members()?);
         check_certificate(&config, &listed, wire.fingerprint())?;
 
         let kind = listed.get(&name.get()).map_or(MemberKind::Full, |member| member.kind);
         let (database, index) = Database::open(disk)?;
+        let recovery = Recovery::new(database.promise(&index).await?);
         let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
         let admitted = admit(&database, wire.as_ref(), (id, name), listed.clone()).await?;
         let me = Self_ { cluster: id, name, replica: admitted.identity.id, boot: runtime::random() };
         let closed = database.closed();
         let halt = Halt::new();
-        let shared = Shared::new(me, admitted.members.clone(), Arc::clone(&chain), halt.clone());
+        let membership = stored_membership(&database, &admitted.members)?;
+        let shared = Shared::new(me, admitted.members.clone(), Arc::clone(&chain), recovery.clone(), halt.clone());
         let client = Client::new(shared.clone(), Arc::clone(&wire));
 
         refuse_second_process(&config, &client, &shared).await?;
@@ -113,6 +126,12 @@ impl SigningLog {
         };
         if let Some(refusal) = refusal {
             shared.halt.halt(refusal.to_string());
+        }
+        // Not before: the anchor may be the one of a process that runs.
+        if admitted.has_id {
+            continue_from(&me, anchor, &recovery, &chain.read())?;
+        } else if let Some(anchor) = anchor {
+            recovery.anchored(anchor, me.replica, false);
         }
         let state: SharedState = Arc::new(RwLock::new(State::default()));
         let enlistment = Enlistment::new(&database, admitted.identity, admitted.has_id);
@@ -130,10 +149,12 @@ impl SigningLog {
 
         let progress = Progress::new();
         let in_task = database.flush_in_task().is_some();
-        let sync = SyncQueue::start(Arc::clone(&database), fatal);
+        let durable = Durable::new(Arc::clone(&chain), recovery.clone());
+        let sync = SyncQueue::start(Arc::clone(&database), durable.clone(), fatal);
         let sync = sync.map_err(|error| OpenError::Raft { reason: error.to_string() })?;
         let sync_clock = sync.clock();
-        let log_store = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), me.replica)?;
+        let log_store =
+            LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), durable, me.replica)?;
         let machine = StateMachine::new(database, chain, Arc::clone(&state), sync, progress.clone(), halt);
         let network = Network::new(client.clone(), shared.clone());
         let raft = openraft::Raft::new(me.replica, Arc::new(raft_config), network, log_store, machine).await;
@@ -142,7 +163,27 @@ impl SigningLog {
 
         let (role, role_seen) = watch::channel(Role::default());
         let (term, term_seen) = watch::channel(Term::default());
+        let (sequence, horizon) = (Arc::new(AtomicU64::new(0)), Arc::new(Horizon::default()));
+        let closer = Closer {
+            raft: raft.clone(),
+            state: Arc::clone(&state),
+            shared: shared.clone(),
+            horizon: Arc::clone(&horizon),
+            sequence: Arc::clone(&sequence),
+            waits: AtomicBool::new(false),
+        };
+        let recovering = Recovering {
+            recovery,
+            raft: raft.clone(),
+            client: client.clone(),
+            shared: shared.clone(),
+            state: Arc::clone(&state),
+            progress: progress.clone(),
+            membership,
+            stop: stop.clone(),
+        };
         let role_loop = RoleLoop {
+            closer: Arc::new(closer),
             raft: raft.clone(),
             state: Arc::clone(&state),
             progress: progress.clone(),
@@ -177,6 +218,7 @@ impl SigningLog {
             runtime::spawn(applicant.run()),
             runtime::spawn(serving),
             runtime::spawn(role_loop.run()),
+            runtime::spawn(recovering.recover()),
             runtime::spawn(greet(client.clone(), shared.clone(), stop.clone())),
             runtime::spawn(exchange(client.clone(), shared.clone(), stop.clone())),
             runtime::spawn(suspicion.run()),
@@ -193,8 +235,8 @@ impl SigningLog {
             sync_clock,
             role: role_seen,
             term: term_seen,
-            sequence: AtomicU64::new(0),
-            horizon: AtomicU64::new(0),
+            sequence,
+            horizon,
             enlistment,
             orders,
             admitted,
@@ -234,9 +276,58 @@ fn raft_config(config: &ConsensusConfig) -> Result<Config, OpenError> {
         // No leader by memory (safety rule R1); the log store sees to it a second time.
         enable_leader_restore: Some(false),
         allow_log_reversion: Some(false),
+        // Nobody campaigns before it knows what it may have forgotten (safety rule R6).
+        enable_elect: false,
         ..Config::default()
     };
     raft.validate().map_err(|error| OpenError::Raft { reason: error.to_string() })
+}
+
+/// A copy of a data directory is not the replica (safety rule R8).
+fn check_marker(config: &ConsensusConfig) -> Result<(), OpenError> {
+    let path = config.data_directory.clone();
+    match Marker::check(&path).map_err(|source| DirectoryError::Io { path, source })? {
+        None => Ok(()),
+        Some(difference) => Err(StartRefusal::Copied { replica: config.replica, difference }.into()),
+    }
+}
+
+fn anchor(config: &ConsensusConfig, cluster: &ClusterFile) -> Result<Option<Box<dyn Anchor>>, OpenError> {
+    let Some(directory) = &config.anchor_directory else { return Ok(None) };
+    let failed = |source| OpenError::Anchor { directory: directory.clone(), source };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    if !memory_backed(directory).map_err(failed)? {
+        return Err(OpenError::AnchorOnDisk { directory: directory.clone() });
+    }
+    let name = format!("{}-{}", cluster.cluster_id, config.replica);
+    Ok(Some(Box::new(AnchorFile::new(directory, &name).map_err(failed)?)))
+}
+
+/// Compares the store with the local anchor. Unless that proves that it is the one that the last process left, the anchor is
+/// removed until there is something to prove again.
+fn continue_from(me: &Self_, anchor: Option<Box<dyn Anchor>>, recovery: &Recovery, log: &ChainIndex) -> Result<(), OpenError> {
+    let Some(anchor) = anchor else { return Ok(()) };
+    let store = recovery.promise();
+    match continuity(anchor.read(me.replica).as_ref(), &store, log) {
+        Continuity::Proven => recovery.anchored(anchor, me.replica, true),
+        Continuity::Broken(promised) => {
+            return Err(StartRefusal::of(me.name, "the anchor of this machine".to_owned(), &promised, &store).into());
+        }
+        Continuity::Unknown => {
+            anchor.remove().map_err(|error| OpenError::Raft { reason: format!("a stale anchor cannot be removed: {error}") })?;
+            recovery.anchored(anchor, me.replica, false);
+        }
+    }
+    Ok(())
+}
+
+/// The latest membership that the store holds: of the log, or of the snapshot; the cluster file's while there is none.
+fn stored_membership(database: &Database, members: &BTreeMap<u64, Member>) -> Result<StoredMembership, OpenError> {
+    if let Some(stored) = database.membership()? {
+        return Ok(stored);
+    }
+    let configurations = vec![members.keys().copied().collect()];
+    Ok(StoredMembership { set_by: None, membership: MembershipRecord { configurations, members: members.clone() } })
 }
 
 fn check_certificate(config: &ConsensusConfig, members: &BTreeMap<u64, Member>, found: Fingerprint) -> Result<(), OpenError> {

@@ -6,6 +6,7 @@ mod latency;
 mod leadership;
 mod members;
 mod publishing;
+mod recovery;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -328,10 +329,10 @@ async fn before_the_cluster_exists_nothing_is_granted_and_creation_needs_everyon
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_emptied_replica_cannot_create_the_cluster_anew() {
+async fn an_emptied_replica_is_refused_and_cannot_create_the_cluster_anew() {
     let mut cluster = Cluster::created().await;
     let victim = cluster.leader().await.replica();
-    cluster.stop(victim).await;
+    cluster.kill(victim).await;
     cluster.wipe(victim);
     let emptied = cluster.start(victim).await.unwrap();
     let halted = emptied.view().halted.unwrap();

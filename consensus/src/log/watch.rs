@@ -1,5 +1,6 @@
 //! The loop that derives the role from what Raft reports, and keeps the members known.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
@@ -7,11 +8,12 @@ use openraft::{Instant as _, RaftMetrics, ServerState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::close::Closer;
 use crate::entry::MembershipRecord;
 use crate::membership::MemberKind;
 use crate::raft::Raft;
 use crate::role::{Action, Event, LogIndex, Role, Term};
-use crate::runtime;
+use crate::runtime::{self, JoinHandle};
 use crate::store::{Progress, SharedState, StateMachine};
 use crate::transport::Shared;
 
@@ -21,6 +23,7 @@ pub(super) struct RoleLoop {
     pub(super) state: SharedState,
     pub(super) progress: Progress,
     pub(super) shared: Shared,
+    pub(super) closer: Arc<Closer>,
     pub(super) lease: Duration,
     /// What the cluster file says that this process is for.
     pub(super) kind: MemberKind,
@@ -40,8 +43,15 @@ impl RoleLoop {
         let mut stalled = self.stalled.clone();
         // A lease ends without any event: it is looked at a few times in its length.
         let tick = self.lease / 4;
+        let mut closing: Option<JoinHandle<()>> = None;
         loop {
-            self.observe(&metrics.borrow_and_update());
+            let demanded = self.observe(&metrics.borrow_and_update());
+            if let Some((term, demands)) = demanded
+                && closing.is_none()
+            {
+                let closer = Arc::clone(&self.closer);
+                closing = Some(runtime::spawn(async move { closer.close(term, demands).await }));
+            }
             if self.shared.halt.is_halted() {
                 // A doubtful state neither votes nor acknowledges.
                 if let Err(error) = self.raft.shutdown().await {
@@ -58,13 +68,15 @@ impl RoleLoop {
                 _ = applied.changed() => {}
                 _ = halted.changed() => {}
                 changed = stalled.changed() => if changed.is_err() { break },
+                Some(()) = ended(closing.as_mut()) => closing = None,
                 () = runtime::sleep(tick) => {}
             }
         }
         self.step(Event::Deposed);
     }
 
-    fn observe(&self, metrics: &RaftMetrics<Raft>) {
+    /// Takes over what Raft reports. What it returns is to be closed before this replica acts.
+    fn observe(&self, metrics: &RaftMetrics<Raft>) -> Option<(Term, Vec<(u64, u64)>)> {
         if let Err(fatal) = &metrics.running_state
             && !self.stop.is_cancelled()
         {
@@ -80,16 +92,25 @@ impl RoleLoop {
         // A witness leads only to replicate and hand over (safety rule R11).
         let may_act = !self.shared.halt.is_halted() && !*self.stalled.borrow() && self.kind(metrics) == MemberKind::Full;
         let leads = self.leads(metrics) && may_act;
+        let term = Term::new(metrics.current_term);
+        let demands = if leads { self.closer.demands() } else { Vec::new() };
         match metrics.last_log_index {
-            Some(last) if leads => {
-                self.step(Event::Elected { term: Term::new(metrics.current_term), barrier: LogIndex::new(last) });
+            Some(last) if leads && demands.is_empty() => {
+                self.step(Event::Elected { term, barrier: LogIndex::new(last) });
             }
             Some(_) | None => self.step(Event::Deposed),
         }
-        let applied = self.state.read().applied();
+        let applied = {
+            let state = self.state.read();
+            if let Err(error) = self.shared.recovery.settle(state.settled()) {
+                self.shared.halt.halt(format!("the local anchor can neither be written nor removed: {error}"));
+            }
+            state.applied()
+        };
         if let Some(applied) = applied {
             self.step(Event::Applied { term: Term::new(applied.term), index: LogIndex::new(applied.index) });
         }
+        (!demands.is_empty()).then_some((term, demands))
     }
 
     /// A witness by the membership or by its own cluster file: the one must not act, the other holds no keys.
@@ -122,4 +143,9 @@ impl RoleLoop {
             *role != before
         });
     }
+}
+
+/// The end of a task, if there is one.
+async fn ended(task: Option<&mut JoinHandle<()>>) -> Option<()> {
+    task?.await.ok()
 }

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use super::disk::{Batch, Disk, DiskError, Table};
 use super::error::StoreError;
 use crate::chain::{Base, Chain, ChainIndex, Position};
-use crate::entry::{Body, Entry, MembershipRecord, StoredEntry};
+use crate::entry::{Body, Entry, StoredEntry, StoredMembership};
 use crate::membership::EnlistToken;
+use crate::recovery::Promise;
 use crate::sealed;
 use crate::state::State;
 
@@ -55,6 +56,15 @@ impl Database {
         self._closed.subscribe()
     }
 
+    /// What the store holds, made durable first: what was written by the process before may not have been.
+    pub(crate) async fn promise(&self, log: &ChainIndex) -> Result<Promise, StoreError> {
+        match self.flush_in_task() {
+            Some(flushed) => flushed.await?,
+            None => self.flush()?,
+        }
+        Ok(Promise { vote: self.value(VOTE)?, last: log.last_promised() })
+    }
+
     /// Whose store it is, if it has taken part; one of another replica or cluster is refused.
     pub(crate) fn identity(&self, cluster: [u8; 16], name: ReplicaId) -> Result<Option<Identity>, StoreError> {
         match self.value::<Identity>(IDENTITY)? {
@@ -83,11 +93,12 @@ impl Database {
     }
 
     /// The latest membership that it holds, in the log or the snapshot.
-    pub(crate) fn membership(&self) -> Result<Option<MembershipRecord>, StoreError> {
+    pub(crate) fn membership(&self) -> Result<Option<StoredMembership>, StoreError> {
         let mut latest = None;
         for stored in self.entries(0) {
-            if let Body::Membership(membership) = stored?.entry.body {
-                latest = Some(membership);
+            let Entry { term, index, body } = stored?.entry;
+            if let Body::Membership(membership) = body {
+                latest = Some(StoredMembership { set_by: Some((term, index)), membership });
             }
         }
         if latest.is_some() {
@@ -95,7 +106,7 @@ impl Database {
         }
         let Some(snapshot) = self.snapshot()? else { return Ok(None) };
         let state = State::decode(&snapshot).map_err(|source| StoreError::Snapshot { source: Box::new(source) })?;
-        Ok(Some(state.membership().membership.clone()))
+        Ok(Some(state.membership().clone()))
     }
 
     fn verify(&self) -> Result<ChainIndex, StoreError> {

@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 
 use super::database::{BASE, COMMITTED, Database, VOTE};
 use super::disk::Batch;
+use super::durable::Durable;
 use super::error::StoreError;
 use super::machine::SharedState;
 use super::sync::SyncQueue;
@@ -31,6 +32,7 @@ pub(crate) struct LogStore {
     vote: Arc<RwLock<Option<VoteRecord>>>,
     state: SharedState,
     sync: SyncQueue,
+    durable: Durable,
 }
 
 /// An append or purge that the log must not take.
@@ -51,6 +53,7 @@ impl LogStore {
         chain: Arc<RwLock<ChainIndex>>,
         state: SharedState,
         sync: SyncQueue,
+        durable: Durable,
         replica: u64,
     ) -> Result<Self, StoreError> {
         let mut vote: Option<VoteRecord> = database.value(VOTE)?;
@@ -59,7 +62,7 @@ impl LogStore {
         {
             vote.committed = false;
         }
-        Ok(Self { database, chain, vote: Arc::new(RwLock::new(vote)), state, sync })
+        Ok(Self { database, chain, vote: Arc::new(RwLock::new(vote)), state, sync, durable })
     }
 
     fn write(&self, batch: Batch) -> io::Result<()> {
@@ -154,6 +157,7 @@ impl RaftLogStorage<Raft> for LogStore {
         let mut batch = Batch::default();
         self.database.put_value(&mut batch, VOTE, &record);
         self.write(batch)?;
+        self.durable.vote_written(record);
         self.sync.barrier().await.map_err(io::Error::other)?;
         *self.vote.write() = Some(record);
         Ok(())
@@ -211,6 +215,7 @@ impl RaftLogStorage<Raft> for LogStore {
             for gone in held..=last.index {
                 self.database.delete_entry(&mut batch, gone);
             }
+            self.durable.cut(&index, first)?;
             self.write(batch)?;
             index.truncate_from(first);
         }

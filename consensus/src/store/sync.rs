@@ -7,10 +7,12 @@ use openraft::storage::IOFlushed;
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
+use super::durable::Durable;
 use super::error::StoreError;
 use super::sync_clock::SyncClock;
 use crate::failpoint;
 use crate::raft::Raft;
+use crate::recovery::Promise;
 use crate::runtime;
 
 /// Requests that may wait for one sync.
@@ -38,15 +40,15 @@ enum Waiter {
 pub(crate) struct SyncEnded;
 
 impl SyncQueue {
-    pub(crate) fn start(database: Arc<Database>, fatal: Fatal) -> std::io::Result<Self> {
+    pub(crate) fn start(database: Arc<Database>, durable: Durable, fatal: Fatal) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         let clock = SyncClock::default();
         let timed = clock.clone();
         if database.flush_in_task().is_some() {
             // Ends with the queue, as the thread does.
-            drop(runtime::spawn(run_in_task(database, receiver, timed, fatal)));
+            drop(runtime::spawn(run_in_task(database, durable, receiver, timed, fatal)));
         } else {
-            let run = move || run_on_thread(&database, receiver, &timed, fatal);
+            let run = move || run_on_thread(&database, &durable, receiver, &timed, fatal);
             thread::Builder::new().name("raft-sync".to_owned()).spawn(run)?;
         }
         Ok(Self { sender, clock })
@@ -70,27 +72,35 @@ impl SyncQueue {
     }
 }
 
-fn run_on_thread(database: &Database, mut receiver: mpsc::Receiver<Waiter>, clock: &SyncClock, fatal: Fatal) {
+fn run_on_thread(database: &Database, durable: &Durable, mut receiver: mpsc::Receiver<Waiter>, clock: &SyncClock, fatal: Fatal) {
     while let Some(first) = receiver.blocking_recv() {
         let waiters = gather(first, &mut receiver);
+        let written = durable.written();
         clock.begin();
         failpoint::hold("log-sync");
         let flushed = database.flush();
         metrics::histogram!("ollin_log_sync_seconds").record(clock.end());
-        if !release(flushed, waiters, fatal) {
+        if !release(flushed, durable, written, waiters, fatal) {
             return;
         }
     }
 }
 
-async fn run_in_task(database: Arc<Database>, mut receiver: mpsc::Receiver<Waiter>, clock: SyncClock, fatal: Fatal) {
+async fn run_in_task(
+    database: Arc<Database>,
+    durable: Durable,
+    mut receiver: mpsc::Receiver<Waiter>,
+    clock: SyncClock,
+    fatal: Fatal,
+) {
     while let Some(first) = receiver.recv().await {
         let waiters = gather(first, &mut receiver);
+        let written = durable.written();
         let Some(flushed) = database.flush_in_task() else { return };
         clock.begin();
         let flushed = flushed.await;
         clock.end();
-        if !release(flushed, waiters, fatal) {
+        if !release(flushed, &durable, written, waiters, fatal) {
             return;
         }
     }
@@ -108,9 +118,13 @@ fn gather(first: Waiter, receiver: &mut mpsc::Receiver<Waiter>) -> Vec<Waiter> {
 
 /// A failed sync is never retried: the kernel may have dropped the dirty pages, and a second sync would report success over a
 /// hole. The process ends, and what was not acknowledged was never promised.
-fn release(flushed: Result<(), StoreError>, waiters: Vec<Waiter>, fatal: Fatal) -> bool {
+fn release(flushed: Result<(), StoreError>, durable: &Durable, written: Promise, waiters: Vec<Waiter>, fatal: Fatal) -> bool {
     if let Err(error) = flushed {
         fatal(&format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()));
+        return false;
+    }
+    if let Err(error) = durable.synced(written) {
+        fatal(&format!("the local anchor is stale, and can neither be written nor removed: {error}"));
         return false;
     }
     for waiter in waiters {

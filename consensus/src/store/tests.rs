@@ -19,6 +19,7 @@ use crate::directory::DirectoryLock;
 use crate::entry::{Body, Entry};
 use crate::halt::Halt;
 use crate::raft::{CommandBytes, Raft, RaftEntryOf, Vote, log_id};
+use crate::recovery::{Promise, Recovery};
 use crate::simulation::MemoryDisk;
 use crate::state::State;
 
@@ -46,8 +47,10 @@ fn open_on(disk: Box<dyn Disk>, identity: Identity) -> Result<Opened, StoreError
     }
     let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
     let state = Arc::new(RwLock::new(State::default()));
-    let sync = SyncQueue::start(Arc::clone(&database), |reason| panic!("{reason}")).unwrap();
-    let log = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), identity.id)?;
+    let recovery = Recovery::whole(Promise { vote: database.value("vote")?, last: chain.read().last_promised() });
+    let durable = Durable::new(Arc::clone(&chain), recovery);
+    let sync = SyncQueue::start(Arc::clone(&database), durable.clone(), |reason| panic!("{reason}")).unwrap();
+    let log = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), durable, identity.id)?;
     let halt = Halt::new();
     let machine =
         StateMachine::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync, Progress::new(), halt.clone());

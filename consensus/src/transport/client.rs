@@ -77,6 +77,10 @@ impl Client {
 
     fn accept(&self, to: u64, frame: Frame<Response>) -> Result<(Answered, Response), CallError> {
         let shared = &self.shared;
+        let is_theirs = (frame.cluster, frame.from, frame.to) == (shared.me.cluster, to, shared.me.replica);
+        if is_theirs {
+            shared.note(&frame);
+        }
         if let Response::Refused(refused) = frame.body {
             if let Refused::Retired { id, index, later } = refused
                 && id == shared.me.replica
@@ -89,7 +93,7 @@ impl Client {
             }
             return Err(CallError::Refused { replica: to, refused });
         }
-        if (frame.cluster, frame.from, frame.to) != (shared.me.cluster, to, shared.me.replica) {
+        if !is_theirs {
             let reason = format!("the answer is from replica {} for replica {}", frame.from, frame.to);
             return Err(CallError::Broken { replica: to, reason });
         }

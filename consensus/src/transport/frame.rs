@@ -10,9 +10,10 @@ use crate::fitness::Report;
 use crate::leadership::{Answer, Ask};
 use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::VoteRecord;
+use crate::recovery::{Memory, Promise, Seen};
 use crate::sealed::{self, SealError};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Bytes of a frame that is no snapshot. The largest command is a little over 4 MiB; an append stops at [`APPEND_BYTES`].
 pub(super) const MAX_FRAME_BYTES: usize = 16 << 20;
@@ -31,6 +32,12 @@ pub(crate) struct Frame<B> {
     pub(crate) boot: u64,
     /// The sender's last entry, with its chain (safety rule R2).
     pub(crate) last: Option<Position>,
+    /// How far the sender's memory can be relied on (safety rules R6, R7).
+    pub(crate) memory: Memory,
+    /// The demands for a closing that the sender knows of: Raft ids and boot nonces.
+    pub(crate) demands: Vec<(u64, u64)>,
+    /// What the sender has made durable.
+    pub(crate) promise: Promise,
     pub(crate) body: B,
 }
 
@@ -76,6 +83,8 @@ pub(crate) enum Request {
     },
     /// Change the members, if you lead.
     Members(MemberOrder),
+    /// What have you seen? Asked by a process that was started (safety rule R6).
+    RollCall,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,6 +109,7 @@ pub(crate) enum Response {
     Found,
     Enlist(Result<(), EnlistRefusal>),
     Members(Result<MemberChanged, MemberRefusal>),
+    RollCall(Seen),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -152,6 +162,12 @@ pub(crate) enum Refused {
     NotServing {
         /// Why.
         reason: String,
+    },
+    /// Another process answers at the candidate's address, or none.
+    #[error("the candidate does not answer at the address of replica {replica}")]
+    Unconfirmed {
+        /// The candidate's id.
+        replica: u64,
     },
     /// The frame makes no sense here.
     #[error("the request was refused: {reason}")]

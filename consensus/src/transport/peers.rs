@@ -14,6 +14,7 @@ use crate::chain::{ChainIndex, Position};
 use crate::halt::Halt;
 use crate::leadership::Leadership;
 use crate::membership::Member;
+use crate::recovery::Recovery;
 use crate::runtime;
 
 /// A process that was heard so recently may still be alive; another one under its id must show that it is not.
@@ -36,7 +37,9 @@ pub(crate) struct Shared {
     pub(crate) me: Self_,
     members: Arc<RwLock<BTreeMap<u64, Member>>>,
     heard: Arc<Mutex<BTreeMap<u64, Heard>>>,
+    confirmed: Arc<Mutex<BTreeMap<u64, u64>>>,
     pub(crate) chain: Arc<RwLock<ChainIndex>>,
+    pub(crate) recovery: Recovery,
     pub(crate) halt: Halt,
     pub(crate) leadership: Leadership,
 }
@@ -57,9 +60,24 @@ pub(super) enum Process {
 }
 
 impl Shared {
-    pub(crate) fn new(me: Self_, members: BTreeMap<u64, Member>, chain: Arc<RwLock<ChainIndex>>, halt: Halt) -> Self {
+    pub(crate) fn new(
+        me: Self_,
+        members: BTreeMap<u64, Member>,
+        chain: Arc<RwLock<ChainIndex>>,
+        recovery: Recovery,
+        halt: Halt,
+    ) -> Self {
         let members = Arc::new(RwLock::new(members));
-        Self { me, members, heard: Arc::default(), chain, halt, leadership: Leadership::new() }
+        Self {
+            me,
+            members,
+            heard: Arc::default(),
+            confirmed: Arc::default(),
+            chain,
+            recovery,
+            halt,
+            leadership: Leadership::new(),
+        }
     }
 
     pub(crate) fn member(&self, replica: u64) -> Option<Member> {
@@ -132,12 +150,32 @@ impl Shared {
 
     /// Notes the process that answers at a member's address: that one counts.
     pub(super) fn hear_at_address(&self, replica: u64, boot: u64) {
+        self.confirmed.lock().insert(replica, boot);
+        self.replace(replica, boot);
+    }
+
+    /// Whether this process was the last one to answer at the member's address (safety rule R8).
+    pub(super) fn is_confirmed(&self, replica: u64, boot: u64) -> bool {
+        self.confirmed.lock().get(&replica) == Some(&boot)
+    }
+
+    /// Notes the process that takes the place of one that answers no more.
+    pub(super) fn replace(&self, replica: u64, boot: u64) {
         self.heard.lock().insert(replica, Heard { boot, at: runtime::now() });
     }
 
     pub(super) fn frame<B: Serialize>(&self, to: u64, body: B) -> Frame<B> {
         let Self_ { cluster, replica, boot, .. } = self.me;
-        Frame { cluster, from: replica, to, boot, last: self.chain.read().last_position(), body }
+        let (memory, promise) = (self.recovery.memory(), self.recovery.promise());
+        let (demands, last) = (self.recovery.demands().all(), self.chain.read().last_position());
+        Frame { cluster, from: replica, to, boot, last, memory, demands, promise, body }
+    }
+
+    /// Takes in what a frame says of its sender's memory, before anything else sees the frame.
+    pub(super) fn note<B>(&self, frame: &Frame<B>) {
+        if let Err(error) = self.recovery.note(frame.from, frame.memory, &frame.demands, &frame.promise) {
+            self.halt.halt(format!("the local anchor can neither be written nor removed: {error}"));
+        }
     }
 
     /// Stops this replica if another one holds a different entry at a common place.
@@ -159,7 +197,8 @@ mod tests {
 
     fn shared() -> Shared {
         let me = Self_ { cluster: [0; 16], name: ReplicaId::new(1), replica: 1, boot: 1 };
-        Shared::new(me, BTreeMap::new(), Arc::default(), Halt::new())
+        let recovery = Recovery::whole(crate::recovery::Promise::default());
+        Shared::new(me, BTreeMap::new(), Arc::default(), recovery, Halt::new())
     }
 
     #[test]
@@ -168,7 +207,9 @@ mod tests {
         assert_eq!(shared.hear(2, 10), Process::Known);
         assert_eq!(shared.hear(2, 11), Process::Other { boot: 10 });
         assert_eq!(shared.hear(2, 10), Process::Known);
+        assert!(!shared.is_confirmed(2, 11));
         shared.hear_at_address(2, 11);
+        assert!(shared.is_confirmed(2, 11) && !shared.is_confirmed(2, 10));
         assert_eq!(shared.hear(2, 11), Process::Known);
     }
 }

@@ -21,6 +21,7 @@ use crate::entry::Entry;
 use crate::log::MemberError;
 use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::{Raft, RaftEntryOf, VoteRecord, log_id};
+use crate::recovery::{Memory, seen};
 use crate::sealed;
 use crate::state::State;
 use crate::store::{SharedState, StateMachine};
@@ -130,7 +131,7 @@ impl Server {
         }
         if let Process::Other { boot } = shared.hear(frame.from, frame.boot) {
             self.refuse_duplicate(frame.from, boot, member.address).await?;
-            shared.hear_at_address(frame.from, frame.boot);
+            shared.replace(frame.from, frame.boot);
         }
         if let Some(position) = &frame.last {
             shared.compare(frame.from, position)?;
@@ -139,11 +140,23 @@ impl Server {
         if let Some(reason) = shared.halt.reason() {
             return Err(Refused::NotServing { reason });
         }
+        shared.note(&frame);
         if is_hello {
             return Ok(Response::Hello);
         }
-        if is_of_raft(&frame.body) && !self.inner.enlistment.is_done() {
-            return Err(Refused::NotServing { reason: "its store has no Raft id yet".to_owned() });
+        if matches!(frame.body, Request::RollCall) {
+            let membership = self.inner.state.read().membership().clone();
+            return Ok(Response::RollCall(seen(&shared.recovery, frame.from, membership)));
+        }
+        if is_of_raft(&frame.body) {
+            if !self.inner.enlistment.is_done() {
+                return Err(Refused::NotServing { reason: "its store has no Raft id yet".to_owned() });
+            }
+            if shared.recovery.memory() == Memory::Recovering {
+                let reason = format!("recovering, it waits for the answers of {:?}", shared.recovery.missing());
+                return Err(Refused::NotServing { reason });
+            }
+            self.admit_sender(&frame).await?;
         }
         let starting = || Refused::NotServing { reason: "starting".to_owned() };
         let raft = self.inner.raft.get().ok_or_else(starting)?;
@@ -169,6 +182,30 @@ impl Server {
         answer.await.map_err(|_| MemberError::Halted { reason: "stopping".to_owned() })?
     }
 
+    /// A frame of Raft counts only from the process that answers at the member's address (safety rule R8): not votes alone, for the
+    /// entries of a paused leader whose address a copy has taken would still find a quorum. And until the own log has come as far as
+    /// the others' had when this process started, only a log that has is voted for (R6).
+    async fn admit_sender(&self, frame: &Frame<Request>) -> Result<(), Refused> {
+        let shared = &self.inner.shared;
+        if let Request::TransferLeader { .. } | Request::Yield = frame.body
+            && !shared.recovery.admits(None)
+        {
+            return Err(Refused::Request { reason: "recovering: the own log is behind".to_owned() });
+        }
+        if let Request::Vote(asked) | Request::PreVote(asked) = &frame.body
+            && !shared.recovery.admits(asked.last)
+        {
+            let reason = "recovering: the candidate's log is shorter than one that was heard of".to_owned();
+            return Err(Refused::Request { reason });
+        }
+        if shared.is_confirmed(frame.from, frame.boot) {
+            return Ok(());
+        }
+        let answered = self.inner.client.hello(frame.from, DIAL_BACK).await;
+        let confirmed = answered.is_ok_and(|answered| answered.boot == frame.boot);
+        if confirmed { Ok(()) } else { Err(Refused::Unconfirmed { replica: frame.from }) }
+    }
+
     /// Another process was heard under this id a moment ago. If it still answers at the member's address, the new one is refused.
     async fn refuse_duplicate(&self, replica: u64, earlier: u64, address: String) -> Result<(), Refused> {
         match self.inner.client.hello(replica, DIAL_BACK).await {
@@ -183,7 +220,8 @@ impl Server {
     async fn dispatch(&self, raft: &RaftHandle, from: u64, request: Request) -> Result<Response, Refused> {
         let refused = |error: &dyn std::error::Error| Refused::Request { reason: error.to_string() };
         match request {
-            Request::Hello => Ok(Response::Hello),
+            // Answered before Raft is asked.
+            Request::Hello | Request::RollCall => Ok(Response::Hello),
             Request::Append { vote, prev, prev_chain, entries, commit } => {
                 if let (Some((term, index)), Some(chain)) = (prev, prev_chain) {
                     self.inner.shared.compare(from, &Position { term, index, chain })?;
@@ -265,9 +303,13 @@ fn is_of_raft(request: &Request) -> bool {
         | Request::Snapshot { .. }
         | Request::TransferLeader { .. }
         | Request::Yield => true,
-        Request::Hello | Request::Found | Request::Enlist { .. } | Request::Members(_) | Request::Report(_) | Request::Ask(_) => {
-            false
-        }
+        Request::Hello
+        | Request::RollCall
+        | Request::Found
+        | Request::Enlist { .. }
+        | Request::Members(_)
+        | Request::Report(_)
+        | Request::Ask(_) => false,
     }
 }
 

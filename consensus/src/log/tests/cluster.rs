@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::certificates::{self, NewReplica};
 use crate::config::ConsensusConfig;
 use crate::grant::Grant;
 use crate::membership::MemberKind;
+use crate::recovery::Memory;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const FLOOR: u64 = 5;
@@ -31,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Cluster {
     directory: TempDir,
+    /// In memory: the replicas' anchors.
+    anchors: TempDir,
     ports: BTreeMap<u64, u16>,
     /// Heartbeat interval, least and greatest election timeout.
     timers: [Duration; 3],
@@ -52,9 +56,13 @@ impl Cluster {
         let replicas: Vec<_> = ports.iter().map(|(id, port)| new_replica(*id, *port, MemberKind::Full)).collect();
         certificates::create(&directory.path().join("certificates"), &replicas).unwrap();
         drop(reserved);
-        let mut cluster = Self { directory, ports, timers, running: BTreeMap::new() };
+        let anchors = tempfile::tempdir_in("/dev/shm").unwrap();
+        let mut cluster = Self { directory, anchors, ports, timers, running: BTreeMap::new() };
         for replica in cluster.ids() {
             cluster.start(replica).await.unwrap();
+        }
+        for log in cluster.logs() {
+            log.memory().wait_for(|memory| *memory == Memory::Whole).await.unwrap();
         }
         cluster
     }
@@ -98,6 +106,7 @@ impl Cluster {
         let mut config = ConsensusConfig::new(at(format!("store-{id}")), certificates, ReplicaId::new(id), listen);
         [config.heartbeat, config.election_timeout_min, config.election_timeout_max] = self.timers;
         config.snapshot_every = 20;
+        config.anchor_directory = Some(self.anchors.path().join(format!("replica-{id}")));
         config
     }
 
@@ -118,6 +127,41 @@ impl Cluster {
         log.stop().await;
     }
 
+    /// As when the replica's machine was restarted.
+    pub(super) fn forget_anchor(&self, replica: ReplicaId) {
+        std::fs::remove_dir_all(self.config(replica.get()).anchor_directory.unwrap()).unwrap();
+    }
+
+    /// As after a power cut.
+    pub(super) async fn restart_all_machines(&mut self) {
+        for replica in self.ids() {
+            self.kill(replica).await;
+            self.forget_anchor(replica);
+        }
+        for replica in self.ids() {
+            self.start(replica).await.unwrap();
+        }
+    }
+
+    /// Where [`Self::save`] keeps a copy of a stopped replica's directory.
+    pub(super) fn saved(&self, replica: ReplicaId) -> PathBuf {
+        self.directory.path().join(format!("saved-{replica}"))
+    }
+
+    pub(super) fn save(&self, replica: ReplicaId) {
+        copy(&self.config(replica.get()).data_directory, &self.saved(replica));
+    }
+
+    /// Brings back what was saved, in place: the directory stays the same, its contents are older.
+    pub(super) fn restore(&self, replica: ReplicaId) {
+        let directory = self.config(replica.get()).data_directory;
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        }
+        copy(&self.saved(replica), &directory);
+    }
+
     pub(super) fn wipe(&self, replica: ReplicaId) {
         std::fs::remove_dir_all(self.config(replica.get()).data_directory).unwrap();
     }
@@ -132,7 +176,11 @@ impl Cluster {
 
     /// The replica that acts.
     pub(super) async fn leader(&self) -> SigningLog {
-        let acts = |log: &SigningLog| log.role().borrow().active_term().is_some();
+        let acts = |log: &SigningLog| {
+            // As the node does on every tick: a leader that has to close slots waits for it.
+            log.set_slot_horizon(Slot::new(1000));
+            log.role().borrow().active_term().is_some()
+        };
         until(|| self.running.values().any(acts)).await;
         let leader = self.running.values().find(|log| acts(log)).unwrap().clone();
         leader.set_slot_horizon(Slot::new(1000));
@@ -150,6 +198,17 @@ impl Cluster {
 
 fn new_replica(id: u64, port: u16, kind: MemberKind) -> NewReplica {
     NewReplica { replica: ReplicaId::new(id), address: format!("127.0.0.1:{port}"), kind }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (entry, name) = {
+            let entry = entry.unwrap();
+            (entry.path(), entry.file_name())
+        };
+        if entry.is_dir() { copy(&entry, &to.join(name)) } else { assert!(std::fs::copy(entry, to.join(name)).is_ok()) }
+    }
 }
 
 pub(super) fn binding() -> Binding {

@@ -10,17 +10,19 @@ use crate::certificates;
 use crate::chain::{Chain, ChainIndex, Position};
 use crate::halt::Halt;
 use crate::membership::Member;
+use crate::recovery::{Promise, Recovery};
 use crate::transport::{CallError, Lane, Refused, Request, Self_, TlsIdentity, TlsWire};
 
 /// A client that says it is `replica` of `cluster` and shows the certificate in `files`.
-fn intruder(cluster: [u8; 16], replica: u64, files: PathBuf, members: BTreeMap<u64, Member>) -> (Client, Shared) {
+pub(super) fn intruder(cluster: [u8; 16], replica: u64, files: PathBuf, members: BTreeMap<u64, Member>) -> (Client, Shared) {
     let me = Self_ { cluster, name: ReplicaId::new(replica), replica, boot: 77 };
-    let shared = Shared::new(me, members, Arc::default(), Halt::new());
+    let recovery = Recovery::whole(Promise::default());
+    let shared = Shared::new(me, members, Arc::default(), recovery, Halt::new());
     let wire = TlsWire::new(([127, 0, 0, 1], 0).into(), TlsIdentity::load(&files).unwrap()).unwrap();
     (Client::new(shared.clone(), Arc::new(wire)), shared)
 }
 
-async fn refused(client: &Client, to: u64, request: Request) -> CallError {
+pub(super) async fn refused(client: &Client, to: u64, request: Request) -> CallError {
     client.call(to, Lane::Heartbeat, request, SECOND * 5).await.unwrap_err()
 }
 
