@@ -64,7 +64,7 @@ pub use log::{
 };
 pub use membership::{MemberChanged, MemberKind, MemberOrder, MemberRefusal};
 pub use ollin_guard::{Binding, Duty, DutyKind, Phase, Refusal};
-pub use recovery::{Anchor, Memory, Promise, StartRefusal};
+pub use recovery::{Anchor, Memory, Promise, StartRefusal, default_anchor_directory};
 pub use role::{LogIndex, Role, Term};
 pub use sealed::SealError;
 pub use store::{Batch, Change, Disk, DiskError, Fatal, Record, StoreError, Table};

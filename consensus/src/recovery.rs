@@ -12,7 +12,7 @@ mod promise;
 mod recover;
 mod roll_call;
 
-pub use anchor::Anchor;
+pub use anchor::{Anchor, default_anchor_directory};
 pub(crate) use anchor::{AnchorFile, Continuity, continuity, memory_backed};
 pub(crate) use marker::Marker;
 pub(crate) use memory::Demands;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ollin_consensus::{Answer, Ask, Binding, CommandError, CreateError, SigningLog};
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
-use ollin_protocol::units::Slot;
+use ollin_protocol::units::{ReplicaId, Slot};
 use ollin_rpc::{AdminCommand, ClusterCreated, CreationRefused, LeadershipOrder, OrderDone, OrderRefused};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ pub(crate) async fn serve(
         match command {
             Some(AdminCommand::Leadership { order, reply }) => {
                 // Whoever asked may have gone; the outcome is in the status.
-                let _ = reply.send(carry_out(&leadership, order).await);
+                let _ = reply.send(carry_out(&log, &leadership, order).await);
             }
             Some(AdminCommand::CreateCluster { reply }) => {
                 let outcome = create_when_all_answer(&log, &l1, &keystore).await;
@@ -69,10 +69,24 @@ pub(crate) async fn serve(
     }
 }
 
-async fn carry_out(leadership: &LeadershipHandle, order: LeadershipOrder) -> Result<OrderDone, OrderRefused> {
+fn proceed_without(log: &SigningLog, replica: ReplicaId) -> Answer {
+    match log.proceed_without(replica) {
+        Ok(()) => {
+            let message = format!(
+                "replica {replica} is not waited for any more. The slots that have begun are closed: the next ones are signed again. \
+                 Keep replica {replica} from starting with its old disk, or bring it back by `ollin cluster heal {replica}`"
+            );
+            Answer::Done { leader: log.view().leader, still_leads: false, message }
+        }
+        Err(error) => Answer::Refused { code: "not_waiting".to_owned(), message: error.to_string() },
+    }
+}
+
+async fn carry_out(log: &SigningLog, leadership: &LeadershipHandle, order: LeadershipOrder) -> Result<OrderDone, OrderRefused> {
     let answer = match order {
         LeadershipOrder::Transfer { to } => leadership.order(None, Ask::Transfer { to }).await,
         LeadershipOrder::Drain { replica, undo } => leadership.order(replica, Ask::Drain { undo }).await,
+        LeadershipOrder::ProceedWithout { replica } => proceed_without(log, replica),
     };
     match answer {
         Answer::Done { leader, still_leads, message } => Ok(OrderDone { leader, still_leads, message }),
@@ -140,6 +154,7 @@ pub(crate) fn code(error: &CreateError) -> &'static str {
     match error {
         CreateError::Exists { .. } => "exists",
         CreateError::Unreachable { .. } => UNREACHABLE,
+        CreateError::Recovering { .. } => "recovering",
         CreateError::NotElected { .. } => "not_elected",
         CreateError::Import(_) => "import",
         CreateError::Command(CommandError::Rejected(_)) => "rejected",

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use ollin_protocol::units::ReplicaId;
 use reqwest::Url;
 
-pub(crate) use leadership::{AdminAccess, DrainArgs, TransferArgs};
+pub(crate) use leadership::{AdminAccess, DrainArgs, ProceedArgs, TransferArgs};
 pub(crate) use members::{AddArgs, DiscardArgs, MembersCommand, Newcomer, OneArgs, ReplaceArgs, Target};
 
 use crate::config::{Modules, SettingFlags, StartRequest};
@@ -103,6 +103,8 @@ pub(crate) enum ClusterCommand {
     Transfer(TransferArgs),
     /// Keep leadership away from a replica, until it is undone or the replica restarts
     Drain(DrainArgs),
+    /// Let a replica that recovers go on without one that is down; the slots that have begun are closed
+    ProceedWithout(ProceedArgs),
     #[command(flatten)]
     Members(MembersCommand),
 }

@@ -58,6 +58,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Cluster(ClusterCommand::Certificates(arguments)) => cluster::certificates(&arguments)?,
         Command::Cluster(ClusterCommand::Transfer(arguments)) => return runtime()?.block_on(order::transfer(&arguments)),
         Command::Cluster(ClusterCommand::Drain(arguments)) => return runtime()?.block_on(order::drain(&arguments)),
+        Command::Cluster(ClusterCommand::ProceedWithout(arguments)) => {
+            return runtime()?.block_on(order::proceed_without(&arguments));
+        }
         Command::Cluster(ClusterCommand::Create(arguments)) => runtime()?.block_on(http::create_cluster(&arguments))?,
         Command::Cluster(ClusterCommand::Members(command)) => return Ok(runtime()?.block_on(members::run(&command))),
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use ollin_rpc::{LeadershipOrder, OrderDone, OrderRefused};
 use reqwest::{Client, StatusCode};
 
-use crate::cli::{AdminAccess, DrainArgs, TransferArgs};
+use crate::cli::{AdminAccess, DrainArgs, ProceedArgs, TransferArgs};
 use crate::http::{send_any, with_key};
 
 /// Refused, or without the effect that was wanted.
@@ -36,6 +36,16 @@ pub(crate) async fn drain(arguments: &DrainArgs) -> anyhow::Result<ExitCode> {
     let order = LeadershipOrder::Drain { replica: arguments.replica, undo: arguments.undo };
     let outcome = send(&arguments.admin, order).await?;
     show(&arguments.admin, &outcome, |done| done.still_leads)
+}
+
+/// `ollin cluster proceed-without`.
+///
+/// # Errors
+/// As for [`transfer`].
+pub(crate) async fn proceed_without(arguments: &ProceedArgs) -> anyhow::Result<ExitCode> {
+    let order = LeadershipOrder::ProceedWithout { replica: arguments.replica };
+    let outcome = send(&arguments.admin, order).await?;
+    show(&arguments.admin, &outcome, |_| false)
 }
 
 async fn send(admin: &AdminAccess, order: LeadershipOrder) -> anyhow::Result<Result<OrderDone, OrderRefused>> {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use ollin_archiver::{ArchiverHandle, ArchiverView, Tip};
-use ollin_consensus::{ClusterView, MemberKind, Phase, Role, SigningLog};
+use ollin_consensus::{ClusterView, MemberKind, Memory, Phase, Role, SigningLog};
 use ollin_guard::DutyKind;
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
@@ -265,6 +265,18 @@ impl StatusFeed {
             warn("not_created", "the cluster is not created: run `ollin cluster create` once, on one replica".to_owned());
         } else if view.leader.is_none() {
             warn("no_leader", "no leader is known: an election is under way, or no quorum is reachable".to_owned());
+        }
+        if view.memory == Memory::Recovering && view.halted.is_none() && view.phase == Phase::Open || !view.waits_for.is_empty() {
+            let waits: Vec<String> = view.waits_for.iter().map(ToString::to_string).collect();
+            let message = format!(
+                "this replica recovers and takes no part until replicas {} have answered: start them, or, if one is down for good, \
+                 `ollin cluster proceed-without N` on this replica",
+                waits.join(", ")
+            );
+            warn("recovering", message);
+        }
+        if view.memory == Memory::Doubtful {
+            warn("doubtful", "the cluster may have forgotten something: the slots that have begun are being closed".to_owned());
         }
         for code in &self.sources.keystore_warnings {
             warn(code, "something about the keystore's files wants a look: the log of this replica's start says what".to_owned());

@@ -60,6 +60,19 @@ pub(crate) enum Continuity {
     Unknown,
 }
 
+/// Where anchors are kept if no other place is set: below `/dev/shm`, a directory for each user. `None`, with a warning, where that
+/// is not memory-backed.
+pub fn default_anchor_directory() -> Option<PathBuf> {
+    const MEMORY: &str = "/dev/shm";
+    if !memory_backed(Path::new(MEMORY)).unwrap_or(false) {
+        tracing::warn!(
+            "{MEMORY} is not memory-backed: without OLLIN_ANCHOR_DIRECTORY all other replicas must answer after a start"
+        );
+        return None;
+    }
+    Some(Path::new(MEMORY).join(format!("ollin-{}", nix::unistd::geteuid())))
+}
+
 /// Whether `directory` is in a file system that forgets when the machine stops.
 pub(crate) fn memory_backed(directory: &Path) -> io::Result<bool> {
     Ok(statfs(directory)?.filesystem_type() == TMPFS_MAGIC)

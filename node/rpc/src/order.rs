@@ -23,6 +23,11 @@ pub enum LeadershipOrder {
         /// Whether a drain is taken back.
         undo: bool,
     },
+    /// The replica that is asked, which recovers, is not to wait for another one that is down (safety rules R6, R7).
+    ProceedWithout {
+        /// Which one is down.
+        replica: ReplicaId,
+    },
 }
 
 /// An order was carried out.

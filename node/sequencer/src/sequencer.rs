@@ -128,6 +128,15 @@ struct Turn {
     proposer: Option<Address>,
 }
 
+/// The slot of now and one L1 slot, where now is the later of the clock and L1's head, both in seconds; `None` if they are more than
+/// a slot apart: one of them is wrong, and nothing is to be decided by either.
+fn latest_slot(schedule: &Schedule, clock: u64, head: u64) -> Option<Slot> {
+    if clock.abs_diff(head) > schedule.slot_duration {
+        return None;
+    }
+    schedule.slot_at(clock.max(head).saturating_add(schedule.ethereum_slot_duration))
+}
+
 impl Sequencer {
     /// Wires a sequencer; [`Self::run`] starts it. What keeps a slot from being finished is told to `reports`.
     pub fn new(
@@ -158,12 +167,16 @@ impl Sequencer {
                 // A slot that was left may be ours to finish in another term.
                 changed = role.changed() => if changed.is_err() { return } else { concluded = None },
             }
+            // The one look at the clock that admits claims: no slot later than that of the next L1 block (rule R7). Also where this
+            // replica does not act: a new leader may have to close the slots that have begun.
+            let head = view.borrow().l1_head.as_ref().map(|head| head.timestamp);
+            if let Some(latest) = head.and_then(|head| latest_slot(&self.schedule, now_ms() / 1000, head)) {
+                self.log.set_slot_horizon(latest);
+            }
             if !matches!(*role.borrow(), Role::Active { .. }) {
                 continue;
             }
             let Some(slot) = self.slot_to_build() else { continue };
-            // The one look at the clock that admits claims: no slot later than that of the next L1 block (rule R7).
-            self.log.set_slot_horizon(slot);
             if concluded == Some(slot) {
                 continue;
             }
@@ -436,4 +449,21 @@ fn report(slot: Slot, outcome: &SlotOutcome) {
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_slot_follows_the_later_of_clock_and_l1_and_is_unknown_while_they_disagree() {
+        let schedule = Schedule { genesis_time: 1000, slot_duration: 72, epoch_duration: 32, ethereum_slot_duration: 12 };
+        let latest = |clock, head| latest_slot(&schedule, clock, head).map(Slot::get);
+        assert_eq!(latest(1000, 1000), Some(0));
+        assert_eq!(latest(1060, 1000), Some(1), "the next L1 block may be in the next slot");
+        assert_eq!(latest(1000, 1060), Some(1), "L1 is ahead of the clock");
+        assert_eq!(latest(1072, 1000), Some(1));
+        assert_eq!(latest(1073, 1000), None, "L1 lags, or the clock jumped");
+        assert_eq!(latest(1000, 1073), None);
+    }
 }

@@ -43,6 +43,16 @@ pub(crate) struct DrainArgs {
     pub(crate) admin: AdminAccess,
 }
 
+/// `ollin cluster proceed-without`.
+#[derive(Debug, Args)]
+pub(crate) struct ProceedArgs {
+    /// The replica that is down, and stays down
+    #[arg(value_name = "REPLICA", value_parser = parse_replica)]
+    pub(crate) replica: ReplicaId,
+    #[command(flatten)]
+    pub(crate) admin: AdminAccess,
+}
+
 /// A replica is not named by this.
 #[derive(Debug, thiserror::Error)]
 #[error("expected the number of a replica, such as 2")]

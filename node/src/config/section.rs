@@ -180,6 +180,8 @@ pub(crate) struct ClusterConfig {
     pub(crate) timers: Timers,
     /// How long a hand-over waits for a moment at which no slot is half done.
     pub(crate) hand_over_patience: Duration,
+    /// Where the local anchor is kept; `None`: where this machine keeps such things.
+    pub(crate) anchor_directory: Option<PathBuf>,
     /// Log entries between snapshots.
     pub(crate) snapshot_every: u64,
 }
@@ -193,6 +195,7 @@ impl ClusterConfig {
         let profile = reader.required("cluster.timer_profile", parse::timer_profile);
         let timers = profile.map(|profile| timers(reader, profile.timers()));
         let patience = reader.required("cluster.hand_over_patience_ms", parse::milliseconds(0, 120_000));
+        let anchor_directory = reader.optional("cluster.anchor_directory", parse::path);
         let snapshot_every = reader.required("cluster.snapshot_every", parse::number(100, 1_000_000));
         Some(Self {
             replica: ReplicaId::new(replica?),
@@ -202,6 +205,7 @@ impl ClusterConfig {
             profile: profile?,
             timers: timers?,
             hand_over_patience: patience?,
+            anchor_directory,
             snapshot_every: snapshot_every?,
         })
     }

@@ -164,6 +164,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
     )
     .number()
     .default("10000"),
+    text(
+        "cluster.anchor_directory",
+        "OLLIN_ANCHOR_DIRECTORY",
+        "Memory-backed directory that outlives the process and not the machine, for the proof that the store was not rolled back",
+    ),
     text("cluster.snapshot_every", "OLLIN_SNAPSHOT_EVERY", "Log entries between snapshots").number().default("5000"),
     text("p2p.ip", "P2P_IP", "External address; checked, not yet in use").flag("p2p.p2pIp"),
     text("p2p.port", "P2P_PORT", "Peer-to-peer port; checked, not yet in use").number().flag("p2p.p2pPort"),
