@@ -41,6 +41,8 @@ pub(super) async fn live(site: Arc<Site>, disk: MemoryDisk, plug: Plug) {
         cluster: cluster_file(&site.replicas),
         disk: Box::new(disk),
         wire: Arc::new(plug),
+        // A process that starts asks all others.
+        anchor: None,
         fatal: |_| world().abort_current(),
     };
     let log = match SigningLog::open_with(config(site.replica), parts).await {
