@@ -29,7 +29,9 @@ impl Demands {
     /// Whether any of them was new.
     pub(crate) fn adopt(&self, demands: &[(u64, u64)]) -> bool {
         let mut open = self.open.lock();
-        demands.iter().fold(false, |new, demand| open.insert(*demand) || new)
+        let before = open.len();
+        open.extend(demands);
+        open.len() != before
     }
 
     /// Forgets what is settled. Whether that was any.

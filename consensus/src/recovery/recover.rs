@@ -162,10 +162,19 @@ impl Recovery {
         raft.runtime_config().elect(campaigns.may && wanted);
     }
 
-    fn permit_campaigns(&self, raft: &RaftHandle) {
-        let mut campaigns = self.inner.campaigns.lock();
-        campaigns.may = true;
-        raft.runtime_config().elect(campaigns.wanted);
+    fn permit_campaigns(&self, raft: &RaftHandle) -> io::Result<()> {
+        {
+            let mut campaigns = self.inner.campaigns.lock();
+            campaigns.may = true;
+            raft.runtime_config().elect(campaigns.wanted);
+        }
+        self.anchor()
+    }
+
+    /// Writes or removes the anchor, as what is known now demands.
+    fn anchor(&self) -> io::Result<()> {
+        let anchor = self.inner.anchor.lock();
+        self.write(anchor.as_ref(), &self.promise())
     }
 
     /// Whether a candidate with this last entry may be voted for.
@@ -184,7 +193,7 @@ impl Recovery {
     }
 
     fn write(&self, anchor: Option<&(Box<dyn Anchor>, u64)>, promise: &Promise) -> io::Result<()> {
-                let Some((anchor, replica)) = anchor else { return Ok(()) };
+        let Some((anchor, replica)) = anchor else { return Ok(()) };
         // What is owed after a roll call, the awaited entry and open demands, must survive a plain restart: without an anchor the
         // roll is called again.
         if self.memory() != Memory::Whole || !self.may_campaign() {
@@ -236,7 +245,9 @@ impl Recovering {
             return;
         }
         if self.recovery.memory() == Memory::Whole {
-            self.recovery.permit_campaigns(&self.raft);
+            if let Err(error) = self.recovery.permit_campaigns(&self.raft) {
+                self.shared.halt.halt(format!("the anchor can neither be written nor removed: {error}"));
+            }
             return;
         }
         let terms = match self.call().await {
@@ -322,7 +333,7 @@ impl Recovering {
         // The sender lives as long as `recovery`.
         drop(own.wait_for(reached).await);
         *recovery.inner.target.lock() = None;
-        self.recovery.permit_campaigns(&self.raft);
+        recovery.permit_campaigns(&self.raft).map_err(|error| error.to_string())?;
         if *doubtful {
             let mut applied = self.progress.applied.subscribe();
             drop(applied.wait_for(|_| self.state.read().settled().contains(&(me.replica, me.boot))).await);
