@@ -21,6 +21,9 @@ use crate::transport::Shared;
 /// How long a closing may take before it is proposed anew.
 const WAIT: Duration = Duration::from_secs(2);
 
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
 impl SigningLog {
     /// Whether a process that takes part is in doubt about its memory, and no closing has settled that yet.
     pub(super) fn closing_is_demanded(&self, state: &State) -> bool {
@@ -49,6 +52,14 @@ impl Closer {
     /// Proposes under `term` what settles `demands`, and waits until it is applied here or comes to nothing; then whoever asked
     /// looks again. Nothing is proposed while the present is not known.
     pub(super) async fn close(&self, term: Term, demands: Vec<(u64, u64)>) {
+        self.propose(term, demands).await;
+        // What came of it is seen in the state; where nothing did, it is tried again, and not at once.
+        if !self.demands().is_empty() {
+            runtime::sleep(PAUSE).await;
+        }
+    }
+
+    async fn propose(&self, term: Term, demands: Vec<(u64, u64)>) {
         let highest = self.state.read().guard().highest_slot();
         let Some(slot) = self.horizon.closing(highest, runtime::now()) else {
             if !self.waits.swap(true, Ordering::Relaxed) {
