@@ -189,7 +189,9 @@ impl World {
         arguments.extend(["--json".into(), "--admin-url".into(), url, "--api-key-file".into(), key_file]);
         let log = self.directory.join(format!("{}-{}.log", words.join("-").replace('/', "_"), now_ms()));
         let (status, output) = run(command(&format!("cluster {}", words.join(" ")), &arguments, log)?, patience).await?;
-        let json = output.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        // Messages may stand before it; it may be one line or many.
+        let values = |text| serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
+        let json = output.find('{').and_then(|start| values(&output[start..]).find_map(Result::ok));
         Ok((status.code().unwrap_or(-1), json.with_context(|| format!("no JSON in {output:?}"))?))
     }
 
