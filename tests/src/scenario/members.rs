@@ -149,9 +149,12 @@ async fn witnessed(world: &mut World, outcome: &mut Outcome) -> Result<Vec<u64>>
     let replaced = run(world, outcome, leader, &["replace", &name, "6", "--cluster-file", &file]).await?;
     world.dismiss(old)?;
     world.caught_up(6, NOTICE).await?;
-    let shown = status(world, leader).await?;
-    let witness = shown.members.iter().find(|member| member.id.get() == 6).context("no witness")?;
-    outcome.check("the witness votes, and is shown as what it is", witness.voter && witness.witness);
+    let look = || async {
+        let shown = status(world, leader).await.ok()?;
+        shown.members.into_iter().find(|member| member.id.get() == 6 && member.voter && member.witness)
+    };
+    let shown = until("the witness to be shown as one", NOTICE, look).await;
+    outcome.check(format!("the witness votes, and is shown as what it is: {:?}", shown.as_ref().err()), shown.is_ok());
     let (exit, answer) = world.cluster_command(leader, &["transfer", "--to", "6"], COMMAND).await?;
     outcome.check(format!("leadership is not transferred to a witness: exit {exit}, {answer}"), exit == REFUSED);
     let signed = std::fs::metadata(world.replica(6)?.outlet_path()).map_or(0, |file| file.len());
