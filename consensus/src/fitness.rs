@@ -101,7 +101,7 @@ impl fmt::Display for Class {
 /// What speaks against a replica as leader.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// It is halted or recovering.
+    /// It is halted or recovering, or every attester is frozen.
     #[error("it does not grant")]
     NoGrants,
     /// It is shutting down.

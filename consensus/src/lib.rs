@@ -60,10 +60,10 @@ pub use leadership::{
 };
 pub use log::{
     AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, MemberError, OpenError, Parts,
-    ProceedError, SigningLog,
+    ProceedError, SeenSignature, SigningLog,
 };
 pub use membership::{MemberChanged, MemberKind, MemberOrder, MemberRefusal};
-pub use ollin_guard::{Binding, Duty, DutyKind, Phase, Refusal};
+pub use ollin_guard::{Binding, Duty, DutyKind, Evidence, Phase, Refusal, Sighting};
 pub use recovery::{Anchor, Memory, Promise, StartRefusal, default_anchor_directory};
 pub use role::{LogIndex, Role, Term};
 pub use sealed::SealError;

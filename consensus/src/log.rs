@@ -6,6 +6,7 @@ mod claim;
 mod close;
 mod create;
 mod error;
+mod evidence;
 mod horizon;
 mod members;
 mod open;
@@ -48,6 +49,7 @@ use horizon::Horizon;
 
 pub use claim::ClaimRequest;
 pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, MemberError, OpenError, ProceedError};
+pub use evidence::SeenSignature;
 pub use open::Parts;
 
 /// How long the store may take to close.
@@ -284,6 +286,7 @@ impl SigningLog {
             waits_for: self.waits_for().into_values().collect(),
             watermark: state.guard().watermark(),
             members: inner.shared.members().into_iter().map(member).collect(),
+            frozen: state.guard().attesters().filter_map(|(_, standing)| standing.frozen).collect(),
             halted: inner.shared.halt.reason(),
             binding: state.guard().binding(),
         }

@@ -1,13 +1,13 @@
 //! What this replica knows of the cluster, for status pages.
 
-use ollin_guard::{Binding, Phase};
+use ollin_guard::{Binding, Evidence, Phase};
 use ollin_protocol::units::{ReplicaId, Slot};
 
 use crate::membership::MemberKind;
 use crate::recovery::Memory;
 use crate::role::{LogIndex, Term};
 
-/// One replica's knowledge of the cluster at one moment. Nothing in it is secret and no root is in it.
+/// One replica's knowledge of the cluster at one moment. Nothing in it is secret, and no root of ours is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterView {
     /// The cluster's id, 32 hexadecimal digits.
@@ -40,6 +40,8 @@ pub struct ClusterView {
     pub watermark: Option<Slot>,
     /// The members, by Raft id.
     pub members: Vec<MemberView>,
+    /// The attesters whose keys have signed elsewhere: nothing is granted to them until an operator has answered.
+    pub frozen: Vec<Evidence>,
     /// Why this replica stopped granting, if it did.
     pub halted: Option<String>,
     /// What the cluster signs for.

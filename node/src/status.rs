@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use ollin_archiver::{ArchiverHandle, ArchiverView, Tip};
-use ollin_consensus::{ClusterView, MemberKind, Memory, Phase, Role, SigningLog};
+use ollin_consensus::{ClusterView, Evidence, MemberKind, Memory, Phase, Role, SigningLog};
 use ollin_guard::DutyKind;
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
 use ollin_protocol::units::{L1BlockNumber, Slot};
 use ollin_rpc::view::{
-    BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, DutyState, DutyWord, L1Endpoint, L1Section, L2Tips, LeadershipSection,
-    LogPosition, Member, P2pSection, PublisherBalance, RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord, Warning,
+    BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, DutyState, DutyWord, FrozenAttester, L1Endpoint, L1Section, L2Tips,
+    LeadershipSection, LogPosition, Member, P2pSection, PublisherBalance, RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord,
+    Warning,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -188,6 +189,7 @@ impl StatusFeed {
             publishers: self.publishers(),
             released: self.released(),
             halted: view.halted.clone(),
+            frozen: view.frozen.iter().map(frozen).collect(),
             p2p: self.p2p_section(),
             last_failover: self.leadership.last_change(),
             leadership: self.sources.leadership.borrow().clone(),
@@ -278,6 +280,14 @@ impl StatusFeed {
         if view.memory == Memory::Doubtful {
             warn("doubtful", "the cluster may have forgotten something: the slots that have begun are being closed".to_owned());
         }
+        for Evidence { duty, root, seen } in &view.frozen {
+            let attester = duty.attester;
+            let message = format!(
+                "attester {attester} is frozen, for its key has signed elsewhere: {duty}, root {root} ({seen}). Somebody else holds \
+                 the key. When that copy is gone for good: `ollin attester unfreeze {attester} --reason TEXT` at the leader"
+            );
+            warn("frozen", message);
+        }
         for code in &self.sources.keystore_warnings {
             warn(code, "something about the keystore's files wants a look: the log of this replica's start says what".to_owned());
         }
@@ -317,6 +327,12 @@ fn role_word(view: &ClusterView, leads: bool) -> RoleWord {
         (false, true) => RoleWord::Follower,
         (false, false) => RoleWord::Learner,
     }
+}
+
+fn frozen(evidence: &Evidence) -> FrozenAttester {
+    let Evidence { duty, root, seen } = evidence;
+    let kind = duty_word(duty.kind);
+    FrozenAttester { attester: duty.attester, slot: duty.slot, kind, root: *root.get(), seen: seen.to_string() }
 }
 
 fn members(view: &ClusterView, leads: bool) -> Vec<Member> {

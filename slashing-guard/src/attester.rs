@@ -1,6 +1,7 @@
 //! What the guard knows of one attester.
 
-use ollin_protocol::units::{SigningRoot, Slot};
+use alloy_primitives::B256;
+use ollin_protocol::units::{L1BlockNumber, SigningRoot, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::Duty;
@@ -12,8 +13,10 @@ pub struct AttesterState {
     pub floor: Option<Slot>,
     /// The last slot in which it may be granted duties, once it was given up.
     pub released: Option<Slot>,
-    /// The first proof that its key signs elsewhere, once there is one.
+    /// The first proof that its key signs elsewhere, once there is one and until an operator has answered it.
     pub frozen: Option<Evidence>,
+    /// Nothing is granted at or below this slot, not even what is bound: its key had signed elsewhere, and an operator has answered.
+    pub thawed: Option<Slot>,
 }
 
 /// A signature of one of our attesters that is not ours.
@@ -23,4 +26,28 @@ pub struct Evidence {
     pub duty: Duty,
     /// The root under the signature.
     pub root: SigningRoot,
+    /// Where the signature was seen.
+    pub seen: Sighting,
+}
+
+/// Where a signature was seen.
+///
+/// The position of a variant is part of the log's and the snapshot's format: append, never reorder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Sighting {
+    /// In a checkpoint on L1.
+    L1 {
+        /// The block that carried it when it was read.
+        block: L1BlockNumber,
+        /// The transaction.
+        transaction: B256,
+    },
+}
+
+impl std::fmt::Display for Sighting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::L1 { block, transaction } => write!(f, "L1 block {block}, transaction {transaction}"),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 use ollin_protocol::units::{SigningRoot, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::{Binding, CommandRejection, Duty, Verdict};
+use crate::{Binding, CommandRejection, Duty, Sighting, Verdict};
 
 /// One entry of the log, as far as the guard is concerned.
 ///
@@ -65,12 +65,25 @@ pub enum GuardCommand {
         duty: Duty,
         /// The root under that signature.
         root: SigningRoot,
+        /// Where it was seen.
+        seen: Sighting,
     },
     /// Grants nothing more at or below `slot`, not even what is bound there: for a memory that may have gaps (safety rule R7).
     /// The floor rises with it. A lower slot than the closed one changes nothing.
     Close {
         /// The last closed slot.
         slot: Slot,
+    },
+    /// An operator's answer to the evidence that froze an attester: nothing more is granted to it at or below `floor`, not even what
+    /// is bound there; above it, it signs again.
+    Unfreeze {
+        /// Its address.
+        attester: Address,
+        /// The last slot in which its key may have signed elsewhere. The slots of the evidence and of the attester's bound duties
+        /// prevail where they are higher.
+        floor: Slot,
+        /// What the operator says, for the audit: 1 to [`crate::limit::MAX_REASON_BYTES`] bytes.
+        reason: String,
     },
 }
 

@@ -9,7 +9,9 @@ mod state;
 use alloy_primitives::Address;
 use ollin_protocol::units::{SigningRoot, Slot};
 
-use crate::{AttesterState, Binding, Bound, Duty, GuardCommand, GuardReply, Phase, SnapshotError, snapshot};
+use crate::{
+    AttesterState, Binding, Bound, CommandRejection, Duty, Evidence, GuardCommand, GuardReply, Phase, SnapshotError, snapshot,
+};
 
 pub(crate) use state::State;
 
@@ -39,8 +41,9 @@ impl Guard {
             GuardCommand::DropPayloads { slot } => self.state.drop_payloads(*slot),
             GuardCommand::AddAttester { attester, floor } => self.state.add_attester(*attester, *floor),
             GuardCommand::ReleaseAttester { attester, last_slot } => self.state.release_attester(*attester, *last_slot),
-            GuardCommand::Foreign { duty, root } => self.state.freeze(duty, root),
+            GuardCommand::Foreign { duty, root, seen } => self.state.freeze(Evidence { duty: *duty, root: *root, seen: *seen }),
             GuardCommand::Close { slot } => self.state.close(*slot),
+            GuardCommand::Unfreeze { attester, floor, reason } => self.state.unfreeze(*attester, *floor, reason),
         };
         match outcome {
             Ok(()) => GuardReply::Done,
@@ -61,6 +64,11 @@ impl Guard {
     /// Everything that is bound, in the order of duties.
     pub fn duties(&self) -> impl Iterator<Item = (&Duty, &SigningRoot)> {
         self.state.register.records()
+    }
+
+    /// Why a signature of `evidence.duty` under `evidence.root` proves nothing about this cluster's keys; `None` if it is foreign.
+    pub fn no_evidence(&self, evidence: &Evidence) -> Option<CommandRejection> {
+        self.state.no_evidence(evidence)
     }
 
     /// How far the cluster has been set up.

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::Address;
 use ollin_protocol::units::{SigningRoot, Slot};
 
-use crate::{AttesterState, Binding, Duty, Evidence, Guard, GuardCommand, Phase};
+use crate::{AttesterState, Binding, Duty, Guard, GuardCommand, Phase};
 
 pub use document::{FORMAT, MAX_BYTES, VERSION};
 pub use error::{Doubt, ExportRefusal, ImportRefusal, InterchangeError};
@@ -39,7 +39,7 @@ pub struct Standing {
     /// Whether the exporting cluster gave it up: without that the stop line holds for the moment of the export only.
     pub released: bool,
     /// Proof that its key has signed elsewhere, if there is one.
-    pub frozen: Option<Evidence>,
+    pub frozen: Option<(Duty, SigningRoot)>,
 }
 
 impl Interchange {
@@ -55,12 +55,16 @@ impl Interchange {
             return Err(ExportRefusal::Unbound { attester: *attester });
         }
         let wanted = |attester: &Address| only.is_none_or(|only| only.contains(attester));
+        // What is bound and may not be granted here any more, since the key has signed elsewhere, is not handed on as bound: there too
+        // it lies below the stop line, where nothing is granted that is not.
+        let lost =
+            |duty: &Duty| known.get(&duty.attester).is_none_or(|state| state.frozen.is_some() || state.thawed >= Some(duty.slot));
         let duties: BTreeMap<Duty, SigningRoot> =
-            guard.duties().filter(|(duty, _)| wanted(&duty.attester)).map(|(duty, root)| (*duty, *root)).collect();
+            guard.duties().filter(|(duty, _)| wanted(&duty.attester) && !lost(duty)).map(|(duty, root)| (*duty, *root)).collect();
         let attesters = known
             .into_iter()
             .filter(|(attester, _)| wanted(attester))
-            .map(|(attester, state)| (*attester, standing(guard, attester, state, &duties)))
+            .map(|(attester, state)| (*attester, standing(guard, attester, state)))
             .collect();
         Ok(Self { chain_id: binding.chain_id, rollup: binding.rollup, attesters, duties })
     }
@@ -133,8 +137,8 @@ impl Interchange {
             }
         }
         let misplaced = |(attester, standing): (&Address, &Standing)| {
-            let evidence = standing.frozen?;
-            (evidence.duty.attester != *attester || evidence.duty.slot > standing.stop_line).then_some(evidence.duty)
+            let (duty, _) = standing.frozen?;
+            (duty.attester != *attester || duty.slot > standing.stop_line).then_some(duty)
         };
         match self.attesters.iter().find_map(misplaced) {
             None => Ok(()),
@@ -145,14 +149,15 @@ impl Interchange {
 
 /// A released attester is granted nothing after its last slot, ever; one that was not, nothing yet above what is bound and the
 /// floor. What its key has signed elsewhere counts too.
-fn standing(guard: &Guard, attester: &Address, state: &AttesterState, duties: &BTreeMap<Duty, SigningRoot>) -> Standing {
+fn standing(guard: &Guard, attester: &Address, state: &AttesterState) -> Standing {
     let own = match state.released {
         Some(last_slot) => Some(last_slot),
         None => {
-            let highest = duties.keys().filter(|duty| duty.attester == *attester).map(|duty| duty.slot).max();
+            let highest = guard.duties().filter(|(duty, _)| duty.attester == *attester).map(|(duty, _)| duty.slot).max();
             guard.floor().max(state.floor).max(highest)
         }
     };
-    let evidence = state.frozen.map(|evidence| evidence.duty.slot);
-    Standing { stop_line: own.max(evidence).unwrap_or_default(), released: state.released.is_some(), frozen: state.frozen }
+    let elsewhere = state.frozen.map(|evidence| evidence.duty.slot).max(state.thawed);
+    let frozen = state.frozen.map(|evidence| (evidence.duty, evidence.root));
+    Standing { stop_line: own.max(elsewhere).unwrap_or_default(), released: state.released.is_some(), frozen }
 }

@@ -30,7 +30,7 @@ mod rejection;
 mod snapshot;
 mod verdict;
 
-pub use attester::{AttesterState, Evidence};
+pub use attester::{AttesterState, Evidence, Sighting};
 pub use binding::{Binding, Phase};
 pub use command::{Claim, GuardCommand, GuardReply};
 pub use duty::{Duty, DutyKind};

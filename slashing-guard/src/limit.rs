@@ -21,6 +21,9 @@ pub const MAX_CLAIM_DUTIES: usize = 1_024;
 /// Bytes of one claim's payload.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 
+/// Bytes of an operator's reason.
+pub const MAX_REASON_BYTES: usize = 256;
+
 /// Bytes of all payloads of one command.
 pub const MAX_COMMAND_PAYLOAD_BYTES: usize = 4 << 20;
 

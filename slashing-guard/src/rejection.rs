@@ -144,6 +144,20 @@ pub enum CommandRejection {
         /// The cluster's or the attester's floor, whichever is higher.
         floor: Slot,
     },
+    /// The attester is not frozen: there is nothing to answer.
+    #[error("attester {attester} is not frozen")]
+    NotFrozen {
+        /// Its address.
+        attester: Address,
+    },
+    /// An answer without a reason, or with one that the audit has no room for.
+    #[error("the reason has {bytes} bytes, expected 1 to {limit}")]
+    Reason {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// An imported record lies above the stop line: the line is wrong, and with it the floor.
     #[error("import has {duty}, above its stop line {stop_line}")]
     ImportBeyondStopLine {

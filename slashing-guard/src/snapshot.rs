@@ -5,7 +5,7 @@
 use crate::guard::State;
 
 /// The only version that this build reads and writes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Bytes of the checksum.
 const CHECKSUM_BYTES: usize = 4;

@@ -80,4 +80,12 @@ pub enum Refusal {
         /// The last closed slot.
         closed: Slot,
     },
+    /// The attester's key had signed elsewhere, up to this slot as far as is known: nothing is granted there, not even what is bound.
+    #[error("{duty} is not above slot {thawed}, up to which the attester was frozen")]
+    Thawed {
+        /// The duty.
+        duty: Duty,
+        /// The last slot in which nothing is granted to it.
+        thawed: Slot,
+    },
 }

@@ -1,7 +1,7 @@
 //! What one record of the audit says, and how it comes out of an applied command.
 
 use alloy_primitives::Address;
-use ollin_guard::{Claim, Duty, DutyKind, Guard, GuardCommand, GuardReply, Verdict};
+use ollin_guard::{Claim, Duty, DutyKind, Guard, GuardCommand, GuardReply, Sighting, Verdict};
 use ollin_protocol::units::{SigningRoot, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,17 @@ pub enum AuditEvent {
         duty: Duty,
         /// The root under that signature.
         root: SigningRoot,
+        /// Where it was seen.
+        seen: Sighting,
+    },
+    /// An operator has answered the evidence that froze an attester.
+    Unfrozen {
+        /// Its address.
+        attester: Address,
+        /// Nothing more is granted to it at or below this slot.
+        floor: Slot,
+        /// What the operator said.
+        reason: String,
     },
 }
 
@@ -149,8 +160,12 @@ fn set_up(command: &GuardCommand, before: &Lines, after: &Guard) -> Option<Audit
         GuardCommand::ReleaseAttester { attester, last_slot } => {
             (now.released > before.released).then_some(AuditEvent::Released { attester: *attester, last_slot: *last_slot })
         }
-        GuardCommand::Foreign { duty, root } => {
-            (now.frozen > before.frozen).then_some(AuditEvent::Frozen { duty: *duty, root: *root })
+        GuardCommand::Foreign { duty, root, seen } => {
+            (now.frozen > before.frozen).then_some(AuditEvent::Frozen { duty: *duty, root: *root, seen: *seen })
+        }
+        GuardCommand::Unfreeze { attester, floor, reason } => {
+            let line = after.attesters().find(|(address, _)| *address == attester).and_then(|(_, state)| state.thawed);
+            Some(AuditEvent::Unfrozen { attester: *attester, floor: line.unwrap_or(*floor), reason: reason.clone() })
         }
         GuardCommand::Claim(_)
         | GuardCommand::RaiseFloor { .. }

@@ -129,7 +129,8 @@ impl AuditRecord {
             | AuditEvent::Closed { .. }
             | AuditEvent::Added { .. }
             | AuditEvent::Released { .. }
-            | AuditEvent::Frozen { .. } => 0,
+            | AuditEvent::Frozen { .. }
+            | AuditEvent::Unfrozen { .. } => 0,
         }
     }
 }

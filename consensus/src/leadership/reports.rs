@@ -10,6 +10,7 @@ use super::{Leadership, Samples};
 use crate::fitness::Report;
 use crate::log::SigningLog;
 use crate::membership::{Member, MemberKind};
+use crate::recovery::Memory;
 use crate::runtime;
 
 /// Own report, others' reports, round trips.
@@ -93,7 +94,8 @@ impl SigningLog {
         let sync = inner.sync_clock.median();
         let sync_ms = sync.map(|sync| u32::try_from(sync.as_millis()).unwrap_or(u32::MAX));
         let disk_stalled = *inner.shared.leadership.stalled().borrow();
-        let can_grant = report.can_grant && !inner.shared.halt.is_halted();
+        let takes_part = !inner.shared.halt.is_halted() && inner.shared.recovery.memory() != Memory::Recovering;
+        let can_grant = report.can_grant && takes_part && !self.is_wholly_frozen();
         inner.shared.leadership.set_own_report(Report { sync_ms, disk_stalled, can_grant, ..report });
     }
 

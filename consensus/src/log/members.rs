@@ -61,7 +61,7 @@ impl SigningLog {
         }
     }
 
-    fn leader_id(&self) -> Option<u64> {
+    pub(super) fn leader_id(&self) -> Option<u64> {
         self.inner.raft.metrics().borrow_watched().current_leader
     }
 
@@ -75,6 +75,7 @@ impl SigningLog {
                 order = orders.recv() => match order {
                     // Whoever asked may have gone; the outcome is in the log.
                     Some(Order::Enlist { id, token, answer }) => drop(answer.send(self.enlist(id, token).await)),
+                    Some(Order::Evidence { seen, answer }) => drop(answer.send(self.take_evidence(seen).await)),
                     Some(Order::Members { order, answer }) => {
                         let changed = tokio::select! {
                             biased;

@@ -1,6 +1,7 @@
 //! Whole clusters in one process: real TLS on the loopback interface, real stores in temporary directories.
 
 mod cluster;
+mod evidence;
 mod intruder;
 mod latency;
 mod leadership;

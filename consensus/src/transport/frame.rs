@@ -1,6 +1,7 @@
 //! What replicas say to each other: `version ‖ postcard`, in our own types.
 
 use bytes::Bytes;
+use ollin_guard::CommandRejection;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use crate::chain::{Chain, Position};
 use crate::entry::Entry;
 use crate::fitness::Report;
 use crate::leadership::{Answer, Ask};
+use crate::log::SeenSignature;
 use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::VoteRecord;
 use crate::recovery::{Memory, Promise, Seen};
@@ -85,6 +87,8 @@ pub(crate) enum Request {
     Members(MemberOrder),
     /// What have you seen? Asked by a process that was started (safety rule R6).
     RollCall,
+    /// A signature of one of our attesters was seen that the sender's state does not bind (safety rule R10).
+    Evidence(SeenSignature),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -110,6 +114,7 @@ pub(crate) enum Response {
     Enlist(Result<(), EnlistRefusal>),
     Members(Result<MemberChanged, MemberRefusal>),
     RollCall(Seen),
+    Evidence(Result<(), CommandRejection>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ollin_guard::CommandRejection;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
@@ -18,7 +19,7 @@ use super::tls::Fingerprint;
 use crate::admission::{Enlistment, Testimony};
 use crate::chain::Position;
 use crate::entry::Entry;
-use crate::log::MemberError;
+use crate::log::{MemberError, SeenSignature};
 use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::{Raft, RaftEntryOf, VoteRecord, log_id};
 use crate::recovery::{Memory, seen};
@@ -52,6 +53,7 @@ struct Inner {
 pub(crate) enum Order {
     Enlist { id: u64, token: EnlistToken, answer: oneshot::Sender<Result<Result<(), EnlistRefusal>, MemberError>> },
     Members { order: MemberOrder, answer: oneshot::Sender<Result<MemberChanged, MemberError>> },
+    Evidence { seen: SeenSignature, answer: oneshot::Sender<Result<Result<(), CommandRejection>, MemberError>> },
 }
 
 /// What a server answers from.
@@ -280,6 +282,13 @@ impl Server {
                 let answer = self.order(|answer| Order::Enlist { id: from, token, answer }).await;
                 answer.map(Response::Enlist).map_err(|error| refused(&error))
             }
+            Request::Evidence(seen) => {
+                if !seen.is_verified() {
+                    return Err(Refused::Request { reason: "the signature is not the attester's".to_owned() });
+                }
+                let answer = self.order(|answer| Order::Evidence { seen, answer }).await;
+                answer.map(Response::Evidence).map_err(|error| refused(&error))
+            }
             Request::Members(order) => match self.order(|answer| Order::Members { order, answer }).await {
                 Ok(changed) => Ok(Response::Members(Ok(changed))),
                 Err(MemberError::Refused(refusal)) => Ok(Response::Members(Err(refusal))),
@@ -308,6 +317,7 @@ fn is_of_raft(request: &Request) -> bool {
         | Request::Found
         | Request::Enlist { .. }
         | Request::Members(_)
+        | Request::Evidence(_)
         | Request::Report(_)
         | Request::Ask(_) => false,
     }

@@ -65,6 +65,13 @@ pub enum DutiesRequest {
         /// The last slot in which it may sign; the present one if absent.
         last_slot: Option<Slot>,
     },
+    /// Answer the evidence that froze an attester: the second holder of its key is gone.
+    Unfreeze {
+        /// Its address.
+        attester: Address,
+        /// Why, for the audit.
+        reason: String,
+    },
 }
 
 /// The answer to a [`DutiesRequest`], variant for variant.
@@ -84,6 +91,8 @@ pub enum DutiesAnswer {
     Added(AttesterMoved),
     /// The attester that went.
     Released(AttesterMoved),
+    /// The attester that signs again, after the slot.
+    Unfrozen(AttesterMoved),
 }
 
 /// Why nothing was answered or changed.

@@ -29,6 +29,8 @@ pub(crate) enum AttesterCommand {
     Add(AddArgs),
     /// Give an attester up, irrevocably, so that another cluster can take its key over
     Release(ReleaseArgs),
+    /// Sign again for an attester that was frozen, from the next slot on: the second holder of its key is gone
+    Unfreeze(UnfreezeArgs),
 }
 
 /// A replica's admin port.
@@ -127,6 +129,18 @@ pub(crate) struct ReleaseArgs {
     /// The last slot in which it may still sign here; the present one if absent
     #[arg(long, value_name = "SLOT")]
     pub(crate) last_slot: Option<u64>,
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+}
+
+/// `ollin attester unfreeze`.
+#[derive(Debug, Args)]
+pub(crate) struct UnfreezeArgs {
+    /// Its address
+    pub(crate) attester: Address,
+    /// Who else held the key, and why it does no more: goes into the audit
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) admin: AdminArgs,
 }

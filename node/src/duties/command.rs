@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use super::verify::verify;
 use crate::cli::duties::{
-    AddArgs, AdminArgs, AttesterCommand, DutiesCommand, ExportArgs, ImportArgs, ListArgs, ReleaseArgs, VerifyArgs,
+    AddArgs, AdminArgs, AttesterCommand, DutiesCommand, ExportArgs, ImportArgs, ListArgs, ReleaseArgs, UnfreezeArgs, VerifyArgs,
 };
 use crate::http::{send_any, with_key};
 use crate::status_text::duty_word;
@@ -55,6 +55,9 @@ pub(crate) async fn attester(command: &AttesterCommand) -> anyhow::Result<ExitCo
         AttesterCommand::Release(ReleaseArgs { attester, last_slot, admin }) => {
             let last_slot = last_slot.map(Slot::new);
             shown(admin, DutiesRequest::ReleaseAttester { attester: *attester, last_slot }).await
+        }
+        AttesterCommand::Unfreeze(UnfreezeArgs { attester, reason, admin }) => {
+            shown(admin, DutiesRequest::Unfreeze { attester: *attester, reason: reason.clone() }).await
         }
     }
 }
@@ -194,7 +197,7 @@ fn inner(answer: &DutiesAnswer) -> anyhow::Result<String> {
         DutiesAnswer::Exported(file) => Ok(file.clone()),
         DutiesAnswer::Imported(imported) => pretty(imported),
         DutiesAnswer::Missed(missed) => pretty(missed),
-        DutiesAnswer::Added(moved) | DutiesAnswer::Released(moved) => pretty(moved),
+        DutiesAnswer::Added(moved) | DutiesAnswer::Released(moved) | DutiesAnswer::Unfrozen(moved) => pretty(moved),
     }
 }
 
@@ -217,6 +220,12 @@ fn text(answer: &DutiesAnswer) -> String {
         }
         DutiesAnswer::Added(moved) => {
             format!("attester {} added: its first slot is after {}\n", moved.attester, moved.slot)
+        }
+        DutiesAnswer::Unfrozen(moved) => {
+            format!(
+                "attester {} unfrozen: its first slot is after {}, and up to there nothing is signed\n",
+                moved.attester, moved.slot
+            )
         }
         DutiesAnswer::Released(moved) => {
             let (attester, slot) = (moved.attester, moved.slot);
@@ -256,7 +265,11 @@ fn standing(attester: &AttesterStanding) -> String {
         text += &format!(", released after slot {last_slot}");
     }
     if let Some(duty) = &attester.frozen {
-        text += &format!(", FROZEN: its key has signed elsewhere, {}", line(duty));
+        let seen = attester.seen.as_ref().map_or(String::new(), |seen| format!(" ({seen})"));
+        text += &format!(", FROZEN: its key has signed elsewhere, {}{seen}", line(duty));
+    }
+    if let Some(thawed) = attester.thawed {
+        text += &format!(", nothing up to slot {thawed}: it was frozen");
     }
     if !attester.key && attester.released.is_none() {
         text += ", NO KEY in this replica's keystore";

@@ -44,6 +44,7 @@ pub(crate) async fn answer(sources: &Sources<'_>, request: DutiesRequest) -> Res
         DutiesRequest::ReleaseAttester { attester, last_slot } => {
             sources.release(attester, last_slot).await.map(DutiesAnswer::Released)
         }
+        DutiesRequest::Unfreeze { attester, reason } => sources.unfreeze(attester, reason).await.map(DutiesAnswer::Unfrozen),
     }
 }
 
@@ -66,6 +67,8 @@ impl Sources<'_> {
             floor: state.floor,
             released: state.released,
             frozen: state.frozen.map(|evidence| listed(&evidence.duty, Some(&evidence.root))),
+            seen: state.frozen.map(|evidence| evidence.seen.to_string()),
+            thawed: state.thawed,
         };
         DutyList {
             cluster_id: view.cluster_id,
@@ -138,6 +141,17 @@ impl Sources<'_> {
         self.log.release_attester(attester, last_slot, deadline).await.map_err(|error| of_command(&error))?;
         tracing::warn!(%attester, %last_slot, "attester released");
         Ok(AttesterMoved { attester, slot: last_slot })
+    }
+
+    /// Above whatever may have begun anywhere, and above the evidence (rule R10).
+    async fn unfreeze(&self, attester: Address, reason: String) -> Result<AttesterMoved, DutiesRefused> {
+        let floor = self.begun_slot().await?;
+        let deadline = Instant::now() + COMMAND_TIMEOUT;
+        self.log.unfreeze(attester, floor, reason.clone(), deadline).await.map_err(|error| of_command(&error))?;
+        let thawed = self.log.attesters().into_iter().find(|(address, _)| *address == attester);
+        let slot = thawed.and_then(|(_, standing)| standing.thawed).unwrap_or(floor);
+        tracing::warn!(%attester, %slot, reason, "attester unfrozen");
+        Ok(AttesterMoved { attester, slot })
     }
 
     async fn begun_slot(&self) -> Result<Slot, DutiesRefused> {

@@ -46,6 +46,9 @@ impl State {
             // another root. Granting it again would then make the second signature.
             return Some(Refusal::Frozen { attester: duty.attester });
         }
+        if let Some(thawed) = attester.thawed.filter(|thawed| duty.slot <= *thawed) {
+            return Some(Refusal::Thawed { duty: *duty, thawed });
+        }
         match self.register.bound(duty) {
             Some(bound) if bound.root == *root => None,
             Some(bound) => Some(Refusal::Conflict {

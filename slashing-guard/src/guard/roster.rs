@@ -1,10 +1,10 @@
-//! Attesters come, go and freeze (safety rules R9 and R10).
+//! Attesters come, go, freeze and thaw (safety rules R9 and R10).
 
 use alloy_primitives::Address;
-use ollin_protocol::units::{SigningRoot, Slot};
+use ollin_protocol::units::Slot;
 
 use super::State;
-use crate::{AttesterState, CommandRejection, Duty, Evidence, Phase, limit};
+use crate::{AttesterState, CommandRejection, Evidence, Phase, limit};
 
 impl State {
     pub(super) fn add_attester(&mut self, attester: Address, floor: Slot) -> Result<(), CommandRejection> {
@@ -41,23 +41,50 @@ impl State {
     }
 
     /// Takes a verified signature that is not ours as proof of a second live key. The first proof is kept.
-    pub(super) fn freeze(&mut self, duty: &Duty, root: &SigningRoot) -> Result<(), CommandRejection> {
-        self.require_phase(&[Phase::Open])?;
+    pub(super) fn freeze(&mut self, evidence: Evidence) -> Result<(), CommandRejection> {
+        if let Some(rejection) = self.no_evidence(&evidence) {
+            return Err(rejection);
+        }
+        if let Some(state) = self.attesters.get_mut(&evidence.duty.attester) {
+            state.frozen.get_or_insert(evidence);
+        }
+        Ok(())
+    }
+
+    /// Why a signature proves nothing. What lies at or below a floor was signed before this cluster, or in a gap of its memory.
+    pub(super) fn no_evidence(&self, evidence: &Evidence) -> Option<CommandRejection> {
+        let Evidence { duty, root, seen: _ } = *evidence;
         let attester = duty.attester;
-        let known = self.attesters.get(&attester).ok_or(CommandRejection::Unbound { attester })?;
+        if let Err(rejection) = self.require_phase(&[Phase::Open]) {
+            return Some(rejection);
+        }
+        let Some(known) = self.attesters.get(&attester) else {
+            return Some(CommandRejection::Unbound { attester });
+        };
         if let Some(last_slot) = known.released.filter(|last_slot| duty.slot > *last_slot) {
             // Its next holder signs here, as agreed.
-            return Err(CommandRejection::Released { attester, last_slot });
+            return Some(CommandRejection::Released { attester, last_slot });
         }
         if let Some(floor) = self.floor_of(known).filter(|floor| duty.slot <= *floor) {
-            return Err(CommandRejection::NoEvidence { duty: *duty, floor });
+            return Some(CommandRejection::NoEvidence { duty, floor });
         }
-        if self.register.bound(duty).is_some_and(|bound| bound.root == *root) {
-            return Err(CommandRejection::NotForeign { duty: *duty });
+        let bound = self.register.bound(&duty).filter(|bound| bound.root == root);
+        bound.map(|_| CommandRejection::NotForeign { duty })
+    }
+
+    /// The floor alone would not do: what is bound below it may never have been signed here, and its duty elsewhere.
+    pub(super) fn unfreeze(&mut self, attester: Address, floor: Slot, reason: &str) -> Result<(), CommandRejection> {
+        self.require_phase(&[Phase::Open])?;
+        let bytes = reason.len();
+        if reason.trim().is_empty() || bytes > limit::MAX_REASON_BYTES {
+            return Err(CommandRejection::Reason { bytes, limit: limit::MAX_REASON_BYTES });
         }
-        if let Some(state) = self.attesters.get_mut(&attester) {
-            state.frozen.get_or_insert(Evidence { duty: *duty, root: *root });
-        }
+        let highest = self.register.highest_slot_of(&attester);
+        let state = self.attesters.get_mut(&attester).ok_or(CommandRejection::Unbound { attester })?;
+        let evidence = state.frozen.take().ok_or(CommandRejection::NotFrozen { attester })?;
+        let line = Some(floor.max(evidence.duty.slot)).max(highest);
+        state.thawed = state.thawed.max(line);
+        state.floor = state.floor.max(line);
         Ok(())
     }
 }

@@ -71,7 +71,10 @@ impl State {
             (matches!(phase, Phase::Imported | Phase::Open) || register.is_empty(), "nothing is bound before import or open"),
             (register.lowest_slot().is_none_or(|slot| Some(slot) > *watermark), "records are above the watermark"),
             (register.duties().all(|duty| self.may_hold(duty)), "every record is of a bound attester, not after its release"),
-            (attesters.iter().all(|(address, state)| self.is_sound(address, state)), "evidence is the attester's own"),
+            (
+                attesters.iter().all(|(address, state)| self.is_sound(address, state)),
+                "evidence is the attester's own, and it thaws at or below its floor",
+            ),
             (register.payloads_are_sound(), "every payload is of a bound root and within its limit"),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
@@ -86,6 +89,8 @@ impl State {
 
     fn is_sound(&self, address: &Address, state: &AttesterState) -> bool {
         let standing = state.released.is_some() || state.frozen.is_some() || state.floor.is_some();
-        (self.phase == Phase::Open || !standing) && state.frozen.is_none_or(|evidence| evidence.duty.attester == *address)
+        (self.phase == Phase::Open || !standing)
+            && state.thawed <= state.floor
+            && state.frozen.is_none_or(|evidence| evidence.duty.attester == *address)
     }
 }

@@ -7,7 +7,7 @@ use ollin_protocol::units::{BlockIndex, SigningRoot, Slot};
 use serde::{Deserialize, Serialize};
 
 use super::{Interchange, InterchangeError, Standing};
-use crate::{Duty, DutyKind, Evidence};
+use crate::{Duty, DutyKind};
 
 /// What the field `format` says.
 pub const FORMAT: &str = "ollin-interchange";
@@ -79,7 +79,7 @@ impl Interchange {
             address: *address,
             stop_line: standing.stop_line,
             released: standing.released,
-            frozen: standing.frozen.map(|evidence| DutyLine::of(&evidence.duty, &evidence.root)),
+            frozen: standing.frozen.map(|(duty, root)| DutyLine::of(&duty, &root)),
         };
         let mut document = Document {
             format: FORMAT.to_owned(),
@@ -131,7 +131,7 @@ impl Document {
     fn contents(self) -> Result<Interchange, InterchangeError> {
         let mut attesters = BTreeMap::new();
         for AttesterLine { address, stop_line, released, frozen } in self.attesters {
-            let frozen = frozen.map(DutyLine::record).transpose()?.map(|(duty, root)| Evidence { duty, root });
+            let frozen = frozen.map(DutyLine::record).transpose()?;
             if attesters.insert(address, Standing { stop_line, released, frozen }).is_some() {
                 return Err(InterchangeError::RepeatedAttester { attester: address });
             }

@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use alloy_primitives::B256;
-use ollin_protocol::units::BlockIndex;
+use ollin_protocol::units::{BlockIndex, L1BlockNumber};
 
 use super::*;
-use crate::{Claim, CommandRejection, DutyKind, GuardReply, Refusal, Verdict};
+use crate::{Claim, CommandRejection, DutyKind, GuardReply, Refusal, Sighting, Verdict};
 
 const ALICE: Address = Address::repeat_byte(0xa1);
 const BOB: Address = Address::repeat_byte(0xb0);
@@ -33,6 +33,11 @@ fn claim(guard: &mut Guard, duty: Duty, root: SigningRoot) -> Verdict {
         GuardReply::Verdicts(mut verdicts) => verdicts.remove(0),
         other @ (GuardReply::Done | GuardReply::Rejected(_)) => panic!("{other:?}"),
     }
+}
+
+fn foreign_in(duty: Duty) -> GuardCommand {
+    let seen = Sighting::L1 { block: L1BlockNumber::new(7), transaction: B256::ZERO };
+    GuardCommand::Foreign { duty, root: root(5), seen }
 }
 
 /// Alice has signed one duty of every kind in slot 20, Bob one attestation in slot 21.
@@ -97,9 +102,39 @@ fn the_stop_line_is_the_release_or_else_whatever_is_highest_by_now() {
     done(&mut guard, &GuardCommand::AddAttester { attester: CAROL, floor: Slot::new(40) });
     assert_eq!(lines(&guard), [25, 25, 40], "the cluster's floor, or its own");
     let foreign = duty(ALICE, 50, DutyKind::Attestation);
-    done(&mut guard, &GuardCommand::Foreign { duty: foreign, root: root(5) });
+    done(&mut guard, &foreign_in(foreign));
     assert_eq!(lines(&guard), [50, 25, 40], "what its key has signed elsewhere");
     assert_eq!(exported(&guard).stop_line(), Slot::new(50));
+}
+
+/// Alice has claimed a duty, and her key has signed it elsewhere under another root: no cluster may sign it under ours any more.
+#[test]
+fn what_a_key_that_signed_elsewhere_had_bound_is_not_handed_on() {
+    let stolen = duty(ALICE, 20, DutyKind::Attestation);
+    let mut frozen = worked();
+    done(&mut frozen, &foreign_in(stolen));
+    let mut thawed = frozen.clone();
+    let answer = GuardCommand::Unfreeze { attester: ALICE, floor: Slot::new(25), reason: "gone".to_owned() };
+    done(&mut thawed, &answer);
+    for (mut old, stop_line) in [(frozen, 30), (thawed, 30)] {
+        for attester in [ALICE, BOB] {
+            done(&mut old, &GuardCommand::ReleaseAttester { attester, last_slot: Slot::new(30) });
+        }
+        let file = exported(&old);
+        assert_eq!(file.attesters()[&ALICE].stop_line, Slot::new(stop_line));
+        assert_eq!(file.duties().keys().map(|duty| duty.attester).collect::<Vec<_>>(), [BOB]);
+        let mut next = Guard::new();
+        done(&mut next, &GuardCommand::Bind(binding()));
+        done(&mut next, &file.command(&binding(), &[Doubt::Frozen].into()).unwrap());
+        done(&mut next, &GuardCommand::Open { floor: Slot::new(12) });
+        let asked = claim(&mut next, stolen, root(3));
+        assert!(matches!(asked, Verdict::Refused(Refusal::BelowFloor { .. })), "{asked:?}");
+    }
+    let mut late = worked();
+    done(&mut late, &foreign_in(stolen));
+    done(&mut late, &GuardCommand::ReleaseAttester { attester: ALICE, last_slot: Slot::new(30) });
+    done(&mut late, &GuardCommand::Unfreeze { attester: ALICE, floor: Slot::new(40), reason: "gone".to_owned() });
+    assert_eq!(exported(&late).attesters()[&ALICE].stop_line, Slot::new(40), "what its key may have signed elsewhere");
 }
 
 #[test]
@@ -137,7 +172,7 @@ fn an_attester_that_was_not_released_needs_a_word_and_so_does_a_frozen_one() {
     assert_eq!(interchange.command(&binding(), &none), Err(ImportRefusal::Unreleased { attester: ALICE }));
     assert!(interchange.command(&binding(), &[Doubt::Unreleased].into()).is_ok());
     let mut guard = worked();
-    done(&mut guard, &GuardCommand::Foreign { duty: duty(BOB, 22, DutyKind::Attestation), root: root(5) });
+    done(&mut guard, &foreign_in(duty(BOB, 22, DutyKind::Attestation)));
     for attester in [ALICE, BOB] {
         done(&mut guard, &GuardCommand::ReleaseAttester { attester, last_slot: Slot::new(30) });
     }

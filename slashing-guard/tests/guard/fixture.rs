@@ -1,8 +1,8 @@
 //! Short words for the scripted histories.
 
 use alloy_primitives::{Address, B256};
-use ollin_guard::{Binding, Claim, Duty, DutyKind, Guard, GuardCommand, GuardReply, Refusal, Verdict};
-use ollin_protocol::units::{BlockIndex, SigningRoot, Slot};
+use ollin_guard::{Binding, Claim, Duty, DutyKind, Guard, GuardCommand, GuardReply, Refusal, Sighting, Verdict};
+use ollin_protocol::units::{BlockIndex, L1BlockNumber, SigningRoot, Slot};
 
 pub(crate) const ALICE: Address = Address::repeat_byte(0xa1);
 pub(crate) const BOB: Address = Address::repeat_byte(0xb0);
@@ -11,6 +11,7 @@ pub(crate) const R1: SigningRoot = SigningRoot::new(B256::repeat_byte(1));
 pub(crate) const R2: SigningRoot = SigningRoot::new(B256::repeat_byte(2));
 pub(crate) const GRANTED: Verdict = Verdict::Granted { newly_bound: true };
 pub(crate) const GRANTED_AGAIN: Verdict = Verdict::Granted { newly_bound: false };
+pub(crate) const SEEN: Sighting = Sighting::L1 { block: L1BlockNumber::new(7), transaction: B256::repeat_byte(8) };
 pub(crate) const FIRST_FLOOR: u64 = 10;
 
 pub(crate) fn slot(number: u64) -> Slot {
@@ -54,7 +55,11 @@ pub(crate) fn release(attester: Address, last_slot: u64) -> GuardCommand {
 }
 
 pub(crate) fn foreign(duty: Duty, root: SigningRoot) -> GuardCommand {
-    GuardCommand::Foreign { duty, root }
+    GuardCommand::Foreign { duty, root, seen: SEEN }
+}
+
+pub(crate) fn unfreeze(attester: Address, floor: u64) -> GuardCommand {
+    GuardCommand::Unfreeze { attester, floor: slot(floor), reason: "the copy is gone".to_owned() }
 }
 
 pub(crate) fn below_floor(duty: Duty, floor: u64) -> Verdict {

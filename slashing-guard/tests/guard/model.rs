@@ -3,7 +3,7 @@
 //! It forgets nothing. Where the guard has forgotten, the model knows what was bound and still must get the guard's answer.
 
 use alloy_primitives::Address;
-use ollin_guard::limit::{KEEP_PAYLOAD_SLOTS, KEEP_SLOTS};
+use ollin_guard::limit::{KEEP_PAYLOAD_SLOTS, KEEP_SLOTS, MAX_REASON_BYTES};
 use ollin_guard::{Claim, CommandRejection, Duty, DutyKind, GuardCommand, GuardReply, Phase, Refusal, Verdict};
 use ollin_protocol::units::{SigningRoot, Slot};
 
@@ -23,7 +23,8 @@ struct ModelAttester {
     address: Address,
     floor: Option<Slot>,
     released: Option<Slot>,
-    frozen: bool,
+    frozen: Option<Slot>,
+    thawed: Option<Slot>,
 }
 
 impl Model {
@@ -33,7 +34,13 @@ impl Model {
             GuardCommand::Bind(binding) => self.only_in(&[Phase::Unbound]).map(|()| {
                 self.phase = Phase::Bound;
                 for address in &binding.attesters {
-                    self.attesters.push(ModelAttester { address: *address, floor: None, released: None, frozen: false });
+                    self.attesters.push(ModelAttester {
+                        address: *address,
+                        floor: None,
+                        released: None,
+                        frozen: None,
+                        thawed: None,
+                    });
                 }
             }),
             GuardCommand::Import { records, stop_line } => {
@@ -63,7 +70,12 @@ impl Model {
             GuardCommand::ReleaseAttester { attester, last_slot } => {
                 self.only_in(&[Phase::Open]).and_then(|()| self.release(*attester, *last_slot))
             }
-            GuardCommand::Foreign { duty, root } => self.only_in(&[Phase::Open]).and_then(|()| self.freeze(*duty, *root)),
+            GuardCommand::Foreign { duty, root, seen: _ } => {
+                self.only_in(&[Phase::Open]).and_then(|()| self.freeze(*duty, *root))
+            }
+            GuardCommand::Unfreeze { attester, floor, reason } => {
+                self.only_in(&[Phase::Open]).and_then(|()| self.unfreeze(*attester, *floor, reason))
+            }
             GuardCommand::Close { slot } => self.only_in(&[Phase::Open]).map(|()| self.closings.push(*slot)),
         };
         outcome.map_or_else(GuardReply::Rejected, |()| GuardReply::Done)
@@ -99,7 +111,11 @@ impl Model {
     }
 
     pub(crate) fn is_frozen(&self, attester: Address) -> bool {
-        self.attester(attester).is_some_and(|known| known.frozen)
+        self.attester(attester).is_some_and(|known| known.frozen.is_some())
+    }
+
+    pub(crate) fn thawed(&self, attester: Address) -> Option<Slot> {
+        self.attester(attester)?.thawed
     }
 
     fn claim(&mut self, claims: &[Claim]) -> GuardReply {
@@ -126,8 +142,11 @@ impl Model {
         if let Some(closed) = self.closed().filter(|closed| *closed >= duty.slot) {
             return Verdict::Refused(Refusal::Closed { duty, closed });
         }
-        if known.frozen {
+        if known.frozen.is_some() {
             return Verdict::Refused(Refusal::Frozen { attester });
+        }
+        if let Some(thawed) = known.thawed.filter(|thawed| *thawed >= duty.slot) {
+            return Verdict::Refused(Refusal::Thawed { duty, thawed });
         }
         if let Some(bound) = self.root_of(&duty) {
             if bound == claim.root {
@@ -177,7 +196,13 @@ impl Model {
             Some(Some(last_slot)) => Err(CommandRejection::Released { attester, last_slot }),
             Some(None) => Err(CommandRejection::AlreadyBound { attester }),
             None => {
-                self.attesters.push(ModelAttester { address: attester, floor: Some(floor), released: None, frozen: false });
+                self.attesters.push(ModelAttester {
+                    address: attester,
+                    floor: Some(floor),
+                    released: None,
+                    frozen: None,
+                    thawed: None,
+                });
                 Ok(())
             }
         }
@@ -208,7 +233,23 @@ impl Model {
         if self.root_of(&duty) == Some(root) {
             return Err(CommandRejection::NotForeign { duty });
         }
-        self.change(attester, |known| known.frozen = true);
+        self.change(attester, |known| known.frozen = known.frozen.or(Some(duty.slot)));
+        Ok(())
+    }
+
+    fn unfreeze(&mut self, attester: Address, floor: Slot, reason: &str) -> Result<(), CommandRejection> {
+        if reason == " " {
+            return Err(CommandRejection::Reason { bytes: 1, limit: MAX_REASON_BYTES });
+        }
+        let known = self.attester(attester).ok_or(CommandRejection::Unbound { attester })?;
+        let evidence = known.frozen.ok_or(CommandRejection::NotFrozen { attester })?;
+        let lines = [Some(floor), Some(evidence), known.thawed, self.highest(|duty| duty.attester == attester)];
+        let line = lines.into_iter().flatten().max();
+        self.change(attester, |known| {
+            known.frozen = None;
+            known.thawed = line;
+            known.floor = known.floor.into_iter().chain(line).max();
+        });
         Ok(())
     }
 

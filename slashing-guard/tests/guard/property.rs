@@ -9,7 +9,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
-use crate::fixture::{ALICE, BOB, CAROL, R1, R2, binding};
+use crate::fixture::{ALICE, BOB, CAROL, R1, R2, binding, foreign};
 use crate::model::Model;
 
 fn config() -> ProptestConfig {
@@ -75,7 +75,10 @@ fn any_command() -> impl Strategy<Value = GuardCommand> {
         2 => prop_oneof![any_slot(), Just(Slot::new(u64::MAX))].prop_map(|slot| GuardCommand::DropPayloads { slot }),
         2 => (any_attester(), any_slot()).prop_map(|(attester, floor)| GuardCommand::AddAttester { attester, floor }),
         1 => (any_attester(), any_slot()).prop_map(|(attester, last_slot)| GuardCommand::ReleaseAttester { attester, last_slot }),
-        1 => (any_duty(), any_root()).prop_map(|(duty, root)| GuardCommand::Foreign { duty, root }),
+        1 => (any_duty(), any_root()).prop_map(|(duty, root)| foreign(duty, root)),
+        1 => (any_attester(), any_slot(), prop_oneof![4 => Just("why"), 1 => Just(" ")]).prop_map(|(attester, floor, reason)| {
+            GuardCommand::Unfreeze { attester, floor, reason: reason.to_owned() }
+        }),
         1 => any_slot().prop_map(|slot| GuardCommand::Close { slot }),
         1 => Just(GuardCommand::Bind(binding())),
         1 => any_import(),
@@ -139,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_granted_is_granted_again_until_watermark_closing_or_freeze(history in any_history()) {
+    fn what_was_granted_is_granted_again_until_watermark_closing_or_freeze_and_not_after_a_thaw(history in any_history()) {
         let (mut guard, mut model) = (Guard::new(), Model::default());
         let mut ever: BTreeSet<(Duty, SigningRoot)> = BTreeSet::new();
         for command in &history {
@@ -149,7 +152,7 @@ proptest! {
             let mut asked = guard.clone();
             for (duty, root) in &ever {
                 let gone = guard.watermark().max(guard.closed()) >= Some(duty.slot);
-                let lost = gone || model.is_frozen(duty.attester);
+                let lost = gone || model.is_frozen(duty.attester) || model.thawed(duty.attester) >= Some(duty.slot);
                 prop_assert_eq!(is_granted_again(&mut asked, *duty, *root), !lost, "{} after {:?}", duty, command);
             }
             prop_assert_eq!(asked, guard.clone());

@@ -1,4 +1,5 @@
-use ollin_guard::{CommandRejection, Evidence, GuardReply, Refusal, Verdict};
+use ollin_guard::limit::MAX_REASON_BYTES;
+use ollin_guard::{CommandRejection, Evidence, Guard, GuardCommand, GuardReply, Refusal, Verdict};
 
 use crate::fixture::*;
 
@@ -88,7 +89,75 @@ fn the_first_evidence_is_kept() {
     done(&mut guard, &foreign(first, R2));
     done(&mut guard, &foreign(second, R1));
     let kept: Vec<_> = guard.attesters().filter_map(|(address, state)| Some((*address, state.frozen?))).collect();
-    assert_eq!(kept, [(ALICE, Evidence { duty: first, root: R2 })]);
+    assert_eq!(kept, [(ALICE, Evidence { duty: first, root: R2, seen: SEEN })]);
+}
+
+/// Continues the history of `a_frozen_attester_is_not_granted_even_what_is_bound`: the operator's answer must not undo it.
+#[test]
+fn an_unfrozen_attester_signs_above_the_new_floor_and_nothing_below_it_not_even_what_is_bound() {
+    let mut guard = open_guard();
+    let (duty, next) = (block(ALICE, 15, 0), block(ALICE, 21, 0));
+    claim(&mut guard, duty, R1);
+    done(&mut guard, &foreign(duty, R2));
+    done(&mut guard, &unfreeze(ALICE, 20));
+    assert_eq!(claim(&mut guard, next, R1), GRANTED);
+    for below in [duty, block(ALICE, 20, 0)] {
+        let thawed = Refusal::Thawed { duty: below, thawed: slot(20) };
+        assert_eq!(claim(&mut guard, below, R1), Verdict::Refused(thawed));
+    }
+    assert_eq!(claim(&mut guard, block(BOB, 15, 0), R1), GRANTED, "the others keep the cluster's floor");
+    assert_eq!(Guard::decode(&guard.encode()).as_ref(), Ok(&guard));
+}
+
+#[test]
+fn the_slots_of_the_evidence_and_of_what_is_bound_prevail_over_a_lower_floor() {
+    for (bound, evidence, line) in [(18, 30, 30), (40, 30, 40)] {
+        let mut guard = open_guard();
+        claim(&mut guard, block(ALICE, bound, 0), R1);
+        done(&mut guard, &foreign(attestation(ALICE, evidence), R2));
+        done(&mut guard, &unfreeze(ALICE, 12));
+        let refused = claim(&mut guard, block(ALICE, line, 1), R1);
+        assert_eq!(refused, Verdict::Refused(Refusal::Thawed { duty: block(ALICE, line, 1), thawed: slot(line) }));
+        assert_eq!(claim(&mut guard, block(ALICE, line + 1, 0), R1), GRANTED);
+    }
+}
+
+#[test]
+fn evidence_that_was_answered_freezes_nobody_again_and_later_evidence_does() {
+    let mut guard = open_guard();
+    done(&mut guard, &foreign(block(ALICE, 15, 0), R2));
+    done(&mut guard, &unfreeze(ALICE, 20));
+    for old in [block(ALICE, 15, 0), block(ALICE, 20, 0)] {
+        let rejection = CommandRejection::NoEvidence { duty: old, floor: slot(20) };
+        assert_eq!(guard.apply(&foreign(old, R2)), GuardReply::Rejected(rejection));
+    }
+    assert_eq!(claim(&mut guard, block(ALICE, 22, 0), R1), GRANTED);
+    done(&mut guard, &foreign(block(ALICE, 21, 0), R2));
+    assert_eq!(claim(&mut guard, block(ALICE, 22, 0), R1), Verdict::Refused(Refusal::Frozen { attester: ALICE }));
+    done(&mut guard, &unfreeze(ALICE, 5));
+    assert_eq!(claim(&mut guard, block(ALICE, 23, 0), R1), GRANTED);
+    assert!(
+        matches!(claim(&mut guard, block(ALICE, 22, 0), R1), Verdict::Refused(Refusal::Thawed { .. })),
+        "the line never falls"
+    );
+}
+
+#[test]
+fn an_answer_needs_a_frozen_attester_and_a_reason_that_fits() {
+    let mut guard = open_guard();
+    let rejected = |rejection| GuardReply::Rejected(rejection);
+    assert_eq!(guard.apply(&unfreeze(ALICE, 20)), rejected(CommandRejection::NotFrozen { attester: ALICE }));
+    assert_eq!(guard.apply(&unfreeze(CAROL, 20)), rejected(CommandRejection::Unbound { attester: CAROL }));
+    done(&mut guard, &foreign(block(ALICE, 15, 0), R2));
+    let before = guard.clone();
+    for bytes in [0, MAX_REASON_BYTES + 1] {
+        let reason = "r".repeat(bytes);
+        let reply = guard.apply(&GuardCommand::Unfreeze { attester: ALICE, floor: slot(20), reason });
+        assert_eq!(reply, rejected(CommandRejection::Reason { bytes, limit: MAX_REASON_BYTES }));
+    }
+    assert_eq!(guard, before);
+    let reason = "r".repeat(MAX_REASON_BYTES);
+    done(&mut guard, &GuardCommand::Unfreeze { attester: ALICE, floor: slot(20), reason });
 }
 
 #[test]

@@ -1,12 +1,13 @@
 use alloy_primitives::{Address, B256};
-use ollin_guard::{Binding, Claim, Duty, DutyKind, Guard, GuardCommand};
-use ollin_protocol::units::{SigningRoot, Slot};
+use ollin_guard::{Binding, Claim, Duty, DutyKind, Guard, GuardCommand, Sighting};
+use ollin_protocol::units::{L1BlockNumber, SigningRoot, Slot};
 
 use super::*;
 use crate::audit::{AuditEvent, AuditTrail, MAX_RECORDS};
 
 const ALICE: Address = Address::repeat_byte(0xa1);
 const BOB: Address = Address::repeat_byte(0xb0);
+const SEEN: Sighting = Sighting::L1 { block: L1BlockNumber::new(7), transaction: B256::repeat_byte(8) };
 
 fn root(byte: u8) -> SigningRoot {
     SigningRoot::new(B256::repeat_byte(byte))
@@ -70,8 +71,9 @@ fn every_change_makes_one_record_and_what_changes_nothing_makes_none() {
     let rest = vec![
         GuardCommand::RaiseFloor { slot: Slot::new(10) },
         GuardCommand::RaiseWatermark { slot: Slot::new(20) },
-        GuardCommand::Foreign { duty: foreign, root: root(4) },
-        GuardCommand::Foreign { duty: foreign, root: root(5) },
+        GuardCommand::Foreign { duty: foreign, root: root(4), seen: SEEN },
+        GuardCommand::Foreign { duty: foreign, root: root(5), seen: SEEN },
+        GuardCommand::Unfreeze { attester: BOB, floor: Slot::new(70), reason: "gone".to_owned() },
         GuardCommand::Close { slot: Slot::new(50) },
         GuardCommand::AddAttester { attester: Address::ZERO, floor: Slot::new(60) },
         release.clone(),
@@ -96,7 +98,8 @@ fn every_change_makes_one_record_and_what_changes_nothing_makes_none() {
             AuditEvent::Floor { slot: slot(10) },
             AuditEvent::Floor { slot: slot(20) },
             AuditEvent::Watermark { slot: slot(20) },
-            AuditEvent::Frozen { duty: foreign, root: root(4) },
+            AuditEvent::Frozen { duty: foreign, root: root(4), seen: SEEN },
+            AuditEvent::Unfrozen { attester: BOB, floor: slot(90), reason: "gone".to_owned() },
             AuditEvent::Floor { slot: slot(50) },
             AuditEvent::Closed { slot: slot(50) },
             AuditEvent::Added { attester: Address::ZERO, floor: slot(60) },

@@ -38,9 +38,14 @@ async fn without_an_anchor_it_waits_for_all_others_and_nothing_is_closed() {
     let restarted = cluster.start(victim).await.unwrap();
     until(|| restarted.view().waits_for == [other]).await;
     assert_eq!(*restarted.memory().borrow(), Memory::Recovering);
+    let open = crate::fitness::Report { can_grant: true, ..crate::fitness::Report::default() };
+    restarted.set_report(open.clone());
+    assert!(!restarted.report().can_grant, "a replica that recovers is not fit to lead");
     assert!(matches!(restarted.proceed_without(ReplicaId::new(3)), Err(ProceedError::NotMissing { .. })));
     cluster.start(other).await.unwrap();
     restarted.memory().wait_for(|memory| *memory == Memory::Whole).await.unwrap();
+    restarted.set_report(open);
+    assert!(restarted.report().can_grant);
     claim_one(&cluster.leader().await, &ours).await.unwrap();
     until(|| restarted.bound(&duty_of(&ours)).is_some()).await;
     assert_eq!(restarted.view().closed, None);

@@ -1,6 +1,6 @@
 //! `GET /cluster/status`: the cluster as one replica sees it.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use ollin_protocol::units::{L1BlockNumber, ReplicaId, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ pub const RECENT_SLOTS: usize = 32;
 /// The cluster as this replica sees it, now.
 ///
 /// Both ports serve it as JSON at `GET /cluster/status`. The admin port serves all of it; the public port serves
-/// [`ClusterStatus::summary`], without the fields marked *admin*. No field ever holds a signing root, a key, a password or an
-/// endpoint's path or query.
+/// [`ClusterStatus::summary`], without the fields marked *admin*. No field ever holds a signing root of ours, a key, a password
+/// or an endpoint's path or query.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterStatus {
     /// Version of this program.
@@ -50,6 +50,9 @@ pub struct ClusterStatus {
     pub released: Vec<ReleasedSlot>,
     /// Why this replica does not grant at all (a damaged log, for instance); `null` when it may.
     pub halted: Option<String>,
+    /// Attesters whose keys have signed elsewhere: nothing is signed for them until `ollin attester unfreeze`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<FrozenAttester>,
     /// What an operator should look at. Empty when all is well.
     pub warnings: Vec<Warning>,
     /// State of p2p.
@@ -233,6 +236,21 @@ pub struct Warning {
     pub code: String,
     /// For a person. Shown on the public port too: whoever writes it leaves out hosts, paths and everything secret.
     pub message: String,
+}
+
+/// An attester that is frozen, and the signature that froze it. It was public before it was seen here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenAttester {
+    /// The attester.
+    pub attester: Address,
+    /// The slot of the duty that was signed elsewhere.
+    pub slot: Slot,
+    /// Its kind.
+    pub kind: DutyWord,
+    /// The root that was signed there.
+    pub root: B256,
+    /// Where it was seen.
+    pub seen: String,
 }
 
 /// State of p2p.

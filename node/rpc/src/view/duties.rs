@@ -57,6 +57,12 @@ pub struct AttesterStanding {
     pub released: Option<Slot>,
     /// What its key has signed elsewhere, if that was seen: nothing is granted to it.
     pub frozen: Option<ListedDuty>,
+    /// Where that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// Nothing is granted to it at or below this slot, not even what is bound: it was frozen, and an operator has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thawed: Option<Slot>,
 }
 
 /// One bound duty.

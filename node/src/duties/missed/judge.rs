@@ -105,7 +105,13 @@ impl SlotFacts {
             return Some((MissReason::Unbound, "its key is in the keystore, and the cluster does not sign for it".to_owned()));
         };
         if let Some(evidence) = state.frozen {
-            return Some((MissReason::Frozen, format!("its key has signed elsewhere: {}", evidence.duty)));
+            return Some((MissReason::Frozen, format!("its key has signed elsewhere: {} ({})", evidence.duty, evidence.seen)));
+        }
+        if let Some(thawed) = state.thawed.filter(|thawed| self.slot <= *thawed) {
+            return Some((
+                MissReason::Frozen,
+                format!("its key had signed elsewhere: nothing is signed for it up to slot {thawed}"),
+            ));
         }
         if self.bound.contains(&Duty { slot: self.slot, kind, attester: *attester }) {
             return None;
@@ -159,8 +165,8 @@ impl SlotFacts {
 
 #[cfg(test)]
 mod tests {
-    use ollin_guard::Evidence;
-    use ollin_protocol::units::SigningRoot;
+    use ollin_guard::{Evidence, Sighting};
+    use ollin_protocol::units::{L1BlockNumber, SigningRoot};
 
     use super::*;
 
@@ -220,7 +226,9 @@ mod tests {
 
     #[test]
     fn every_missed_proposal_has_the_most_telling_reason() {
-        let frozen = Evidence { duty: duty(DutyKind::Attestation, OURS), root: SigningRoot::new(alloy_primitives::B256::ZERO) };
+        let zero = alloy_primitives::B256::ZERO;
+        let seen_at = Sighting::L1 { block: L1BlockNumber::new(7), transaction: zero };
+        let frozen = Evidence { duty: duty(DutyKind::Attestation, OURS), root: SigningRoot::new(zero), seen: seen_at };
         let of = |state: AttesterState| [(OURS, state)].into();
         let seen = |seen: SlotSeen| SlotFacts { seen, ..facts() };
         let looks = SlotSeen { looks: 100, leaders: vec![ME], ..SlotSeen::default() };
@@ -229,6 +237,13 @@ mod tests {
             (SlotFacts { standings: BTreeMap::new(), ..facts() }, MissReason::Unbound),
             (
                 SlotFacts { standings: of(AttesterState { frozen: Some(frozen), ..AttesterState::default() }), ..facts() },
+                MissReason::Frozen,
+            ),
+            (
+                SlotFacts {
+                    standings: of(AttesterState { thawed: Some(SLOT), floor: Some(SLOT), ..AttesterState::default() }),
+                    ..facts()
+                },
                 MissReason::Frozen,
             ),
             (SlotFacts { floor: Some(SLOT), ..facts() }, MissReason::Floor),

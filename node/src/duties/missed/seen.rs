@@ -126,7 +126,7 @@ pub(super) fn of_refusal(refusal: &Refusal) -> MissReason {
         Refusal::Conflict { .. } => MissReason::Conflict,
         Refusal::BelowFloor { .. } | Refusal::BelowWatermark { .. } => MissReason::Floor,
         Refusal::Unbound { .. } => MissReason::Unbound,
-        Refusal::Frozen { .. } => MissReason::Frozen,
+        Refusal::Frozen { .. } | Refusal::Thawed { .. } => MissReason::Frozen,
         Refusal::Released { .. } => MissReason::Released,
         Refusal::Sealed => MissReason::Sealed,
         Refusal::Closed { .. } => MissReason::Closed,
