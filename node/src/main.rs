@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 mod discard;
 mod duties;
+mod evidence;
 mod health;
 mod http;
 mod lead;

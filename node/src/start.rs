@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{NodeConfig, RpcConfig};
 use crate::duties::audit_file::AuditFiles;
 use crate::duties::missed;
+use crate::evidence::EvidenceScan;
 use crate::lead::{Leadership, LeadershipHandle, LeadershipParts};
 use crate::status::{Sources, StatusFeed};
 use crate::{admin, config};
@@ -122,6 +123,8 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
     parts.spawn_engines(&mut tasks, &config, reports, &shutdown)?;
     spawn(&mut tasks, "record of missed duties", recorder.run(shutdown.clone()));
     spawn(&mut tasks, "archiver", ok(archiver.run(shutdown.clone())));
+    let scan = EvidenceScan::new(log.clone(), l1.clone(), handle.clone());
+    spawn(&mut tasks, "scan of L1 for foreign signatures", ok(scan.run(shutdown.clone())));
     spawn(&mut tasks, "audit", audit.run(log.clone(), shutdown.clone()));
     spawn(&mut tasks, "status", ok(status.feed.run(shutdown.clone())));
     let (send, receive) = mpsc::channel(4);

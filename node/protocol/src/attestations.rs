@@ -158,6 +158,21 @@ impl CommitteeAttestations {
         if have < needed { Err(AttestationFault::Insufficient { have, needed }) } else { Ok(have) }
     }
 
+    /// The signatures in it, unchecked, whatever the committee's size is: as far as the bytes go.
+    pub fn signatures(&self) -> Vec<RawSignature> {
+        let mut rest = self.signatures_or_addresses.as_slice();
+        let mut found = Vec::new();
+        for index in 0.. {
+            let signed = self.signature_indices.get(index / 8).is_some_and(|bits| bits & mask(index) != 0);
+            let Some((entry, tail)) = rest.split_at_checked(if signed { SIGNATURE_BYTES } else { ADDRESS_BYTES }) else { break };
+            if let (true, Ok(bytes)) = (signed, entry.try_into()) {
+                found.push(RawSignature::from_packed65(bytes));
+            }
+            rest = tail;
+        }
+        found
+    }
+
     fn raw_entries(&self, members: usize) -> Result<Vec<RawEntry>, AttestationsError> {
         if self.signature_indices.len() != members.div_ceil(8) {
             return Err(AttestationsError::Bitmap { found: self.signature_indices.len(), members });
@@ -226,6 +241,11 @@ mod tests {
             let entries: Vec<_> = signed.iter().zip(0u8..).map(|(signed, seed)| entry(*signed, seed)).collect();
             let packed = CommitteeAttestations::pack(&entries);
             prop_assert_eq!(packed.unpack(entries.len()).unwrap(), entries.clone());
+            let signatures = entries.iter().filter_map(|entry| match entry {
+                CommitteeEntry::Signed(signature) => Some(RawSignature::from(*signature)),
+                CommitteeEntry::Unsigned(_) => None,
+            });
+            prop_assert_eq!(packed.signatures(), signatures.collect::<Vec<_>>());
             let mut short = packed.clone();
             let left = short.signatures_or_addresses.len().saturating_sub(cut);
             short.signatures_or_addresses.truncate(left);
