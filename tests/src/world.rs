@@ -388,6 +388,18 @@ impl World {
         Ok(())
     }
 
+    /// Kills replicas of another cluster; what they let out still counts.
+    ///
+    /// # Errors
+    /// When one cannot be killed.
+    pub fn lay_aside(&mut self, mut replicas: Vec<Replica>) -> Result<()> {
+        for replica in &mut replicas {
+            replica.kill()?;
+        }
+        self.former.append(&mut replicas);
+        Ok(())
+    }
+
     /// Runs an `ollin` command at the admin port of `replica`, with the key; returns its exit code and what it said.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod prune;
 mod random_kills;
 mod refusals;
 mod reorg;
+mod rogue;
 mod slots;
 mod status;
 mod strike;
@@ -107,6 +108,8 @@ pub enum Name {
     Timers,
     /// All replicas killed at once.
     ColdRestart,
+    /// A second holder of the key signs while the cluster is down.
+    Rogue,
     /// What must not start.
     Refusals,
     /// A fresh checkpoint taken away by a shallow L1 reorg.
@@ -153,6 +156,7 @@ impl Name {
             | Self::HungDisk
             | Self::Timers
             | Self::ColdRestart
+            | Self::Rogue
             | Self::Refusals
             | Self::Follower
             | Self::Members
@@ -188,6 +192,7 @@ impl Name {
             Self::HungDisk => leadership::play_hung_disk(world).await,
             Self::Timers => leadership::play_timers(world).await,
             Self::ColdRestart => cold_restart::play(world).await,
+            Self::Rogue => rogue::play(world).await,
             Self::Refusals => refusals::play(world).await,
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,
             Self::Members => members::play(world).await,
