@@ -161,6 +161,34 @@ async fn a_grant_becomes_one_signature_however_often_it_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_gives_each_grant_the_signature_that_it_has_alone_in_its_place() {
+    let world = World::created().await;
+    let duty = |slot, attester| Duty { attester, slot: Slot::new(slot), kind: DutyKind::Attestation };
+    // More than one thread's share, and a key that is missing here and there.
+    let duties: Vec<Duty> = (10..60).map(|slot| duty(slot, if slot % 7 == 0 { STRANGER } else { ATTESTER })).collect();
+    let claim = async |duty: &Duty| {
+        let DutyPayload::Attestation(mut payload) = attestation() else { unreachable!("an attestation") };
+        payload.header.slot = duty.slot;
+        let request = ClaimRequest { duties: vec![*duty], payload: DutyPayload::Attestation(payload) };
+        let answers = world.log.claim(vec![request], Instant::now() + Duration::from_secs(10)).await.unwrap();
+        answers.into_iter().next().unwrap().unwrap()
+    };
+    let (mut batch, mut alone) = (Vec::new(), Vec::new());
+    for duty in &duties {
+        batch.push(claim(duty).await);
+        alone.push(claim(duty).await);
+    }
+    let answers = world.keystore.sign_all(batch);
+    assert_eq!(answers.len(), duties.len());
+    for ((answer, grant), duty) in answers.into_iter().zip(alone).zip(duties) {
+        match answer {
+            Ok(signed) => assert_eq!((signed.duty, signed), (duty, world.keystore.sign(grant).unwrap())),
+            Err(error) => assert!(duty.attester == STRANGER && matches!(error, SignError::NoKey { .. }), "{duty}: {error}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorded_attempt_becomes_the_same_bytes_when_it_is_given_again() {
     let world = World::created().await;
     let signed = world.keystore.sign(world.claim(ATTESTER, &bundle(), DutyKind::AttestationsAndSigners).await).unwrap();

@@ -377,7 +377,9 @@ impl Sequencer {
         });
         let root = payload.signing_root();
         let grants = self.claim(slot, vec![ClaimRequest { duties, payload }]).await?;
-        let signatures = grants.into_iter().map(|grant| self.sign(grant)).collect::<Result<_, _>>()?;
+        let signed = self.keystore.sign_all(grants).into_iter();
+        let signatures = signed.map(|signed| signed.map(|signed| (signed.duty.attester, signed.signature)));
+        let signatures = signatures.collect::<Result<_, _>>().map_err(Pass::concluded)?;
         Ok(Attestations { root, signatures })
     }
 
