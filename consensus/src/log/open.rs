@@ -59,6 +59,25 @@ pub struct Parts {
     pub fatal: Fatal,
 }
 
+impl Parts {
+    /// The real ones: RocksDB in the data directory, which is locked, mutual TLS, an anchor where one is configured. Whoever opens
+    /// them by [`SigningLog::open_with`] may put something around one of them first.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn of(config: &ConsensusConfig) -> Result<Self, OpenError> {
+        let cluster = ClusterFile::load(&config.cluster_directory.join("cluster.json"))?;
+        let tls = TlsIdentity::load(&config.cluster_directory)?;
+        let wire = Arc::new(TlsWire::new(config.listen, tls)?);
+        check_certificate(config, &cluster.members()?, wire.fingerprint())?;
+        let lock = DirectoryLock::take(&config.data_directory)?;
+        check_marker(config)?;
+        let anchor = anchor(config, &cluster)?;
+        let disk = Box::new(RocksDisk::open(&config.data_directory, lock)?);
+        Ok(Self { cluster, disk, wire, anchor, fatal: abort_process })
+    }
+}
+
 impl SigningLog {
     /// Opens the replica in its data directory, with its certificates, on its address: see [`SigningLog::open_with`].
     ///
@@ -69,16 +88,9 @@ impl SigningLog {
         if !faults.is_empty() {
             return Err(OpenError::Config { faults });
         }
-        let cluster = ClusterFile::load(&config.cluster_directory.join("cluster.json"))?;
-        let tls = TlsIdentity::load(&config.cluster_directory)?;
-        let wire = Arc::new(TlsWire::new(config.listen, tls)?);
-        check_certificate(&config, &cluster.members()?, wire.fingerprint())?;
-        let lock = DirectoryLock::take(&config.data_directory)?;
-        check_marker(&config)?;
-        let anchor = anchor(&config, &cluster)?;
-        let disk = Box::new(RocksDisk::open(&config.data_directory, lock)?);
+        let parts = Parts::of(&config)?;
         let (timers, directory) = (config.timers(), config.data_directory.clone());
-        let log = Self::open_with(config, Parts { cluster, disk, wire, anchor, fatal: abort_process }).await?;
+        let log = Self::open_with(config, parts).await?;
         let mut measured = Measured::default();
         for _ in 0..ROUNDS {
             let (sync, round_trips) = (measure_sync(&directory).await, log.measure_round_trips().await);
