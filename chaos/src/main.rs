@@ -1,5 +1,6 @@
 //! `chaos`: judges the outlet records of a run, and explores the model of the signing log, and simulates runs.
 
+mod drill;
 mod exploration;
 mod simulate;
 
@@ -45,6 +46,12 @@ enum Command {
     Model(exploration::Exploration),
     /// Runs whole clusters from seeds. Exit code 0: no violation; 1: some.
     Simulate(SimulateArguments),
+    /// Does harm to real replicas on a development L1, as often as is asked for, and judges what left them.
+    Drill(drill::PassedOn),
+    /// Lists the drills.
+    Drills(drill::PassedOn),
+    /// Plays all drills before a release, and prints one table.
+    Gate(drill::PassedOn),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +62,9 @@ fn main() -> ExitCode {
         }
         Command::Model(exploration) => exploration.run(),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
+        Command::Drill(words) => words.run("drill"),
+        Command::Drills(words) => words.run("drills"),
+        Command::Gate(words) => words.run("gate"),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{error:#}");

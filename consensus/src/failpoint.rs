@@ -1,7 +1,8 @@
 //! Named points at which a test build stops on demand, so that a scenario can kill or pause a replica exactly there.
 //!
 //! Without the cargo feature `failpoints` every call compiles to nothing. With it, `$OLLIN_FAILPOINTS` names a directory: the
-//! file `NAME.arm` arms a point, reaching it renames the file to `NAME.hit` and blocks until `NAME.go` exists.
+//! file `NAME.arm` arms a point, reaching it renames the file to `NAME.hit` and blocks until `NAME.go` exists. A point apart from any
+//! slot takes as many milliseconds as `NAME.slow` holds, each time.
 
 use ollin_protocol::units::Slot;
 
@@ -26,6 +27,9 @@ pub(crate) fn hold(_point: &'static str) {}
 /// The same on a thread of its own, apart from any slot.
 #[cfg(feature = "failpoints")]
 pub(crate) fn hold(point: &'static str) {
+    if let Some(each) = armed::slow(point) {
+        std::thread::sleep(each);
+    }
     let Some(go) = armed::hit(point, Slot::new(0)) else { return };
     while !go.exists() {
         std::thread::sleep(armed::LOOK);
@@ -41,6 +45,13 @@ mod armed {
     use ollin_protocol::units::Slot;
 
     pub(super) const LOOK: Duration = Duration::from_millis(5);
+
+    /// How long a point takes each time.
+    pub(super) fn slow(point: &'static str) -> Option<Duration> {
+        let directory = std::env::var_os("OLLIN_FAILPOINTS").map(PathBuf::from)?;
+        let each = std::fs::read_to_string(directory.join(format!("{point}.slow"))).ok()?;
+        each.trim().parse().map(Duration::from_millis).ok()
+    }
 
     /// Turns an armed point into a hit one; returns the file that releases it.
     pub(super) fn hit(point: &'static str, slot: Slot) -> Option<PathBuf> {

@@ -103,6 +103,25 @@ impl Failpoints {
         std::fs::write(self.file(point, "arm"), b"").with_context(|| format!("arming {point}"))
     }
 
+    /// Takes `point` back, unless it was reached.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn disarm(&self, point: Point) -> Result<()> {
+        match std::fs::remove_file(self.file(point, "arm")) {
+            Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => Err(fault).context(format!("disarming {point}")),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Makes a point apart from any slot take so long each time, until [`Failpoints::clear`].
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn slow(&self, point: Point, each_ms: u64) -> Result<()> {
+        std::fs::write(self.file(point, "slow"), each_ms.to_string()).with_context(|| format!("slowing {point}"))
+    }
+
     /// What was written at `point`, if it was reached.
     pub fn hit(&self, point: Point) -> Option<Hit> {
         serde_json::from_slice(&std::fs::read(self.file(point, "hit")).ok()?).ok()
@@ -135,7 +154,7 @@ impl Failpoints {
     /// When a file cannot be removed.
     pub fn clear(&self) -> Result<()> {
         for point in points() {
-            for ending in ["arm", "hit", "go"] {
+            for ending in ["arm", "hit", "go", "slow"] {
                 match std::fs::remove_file(self.file(point, ending)) {
                     Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(fault.into()),
                     Ok(()) | Err(_) => {}

@@ -1,6 +1,8 @@
 //! One `ollin` process with its directories and ports, over all its runs.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,6 +15,8 @@ use crate::rpc::Rpc;
 /// Where one replica listens.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
+    /// Its host, as the harness and the other replicas reach it.
+    pub host: Ipv4Addr,
     /// Node JSON-RPC and status.
     pub public: u16,
     /// Admin JSON-RPC and full status.
@@ -31,6 +35,8 @@ pub struct Replica {
     ports: Ports,
     environment: BTreeMap<String, String>,
     program: PathBuf,
+    /// Runs the rest of its line on the replica's host; empty where that is the harness' own.
+    prefix: Vec<OsString>,
     failpoints: Failpoints,
     public: Rpc,
     admin: Rpc,
@@ -62,9 +68,10 @@ impl Replica {
             ports,
             environment,
             program: program.to_owned(),
+            prefix: Vec::new(),
             failpoints,
-            public: Rpc::new(format!("http://127.0.0.1:{}", ports.public))?,
-            admin: Rpc::new(format!("http://127.0.0.1:{}", ports.admin))?,
+            public: Rpc::new(format!("http://{}:{}", ports.host, ports.public))?,
+            admin: Rpc::new(format!("http://{}:{}", ports.host, ports.admin))?,
             directory,
             child: None,
         })
@@ -73,6 +80,11 @@ impl Replica {
     /// Gives its admin client the key.
     pub fn with_admin_key(self, key: &str) -> Self {
         Self { admin: self.admin.with_key(key), ..self }
+    }
+
+    /// Starts it by this command from now on.
+    pub fn with_prefix(self, prefix: Vec<OsString>) -> Self {
+        Self { prefix, ..self }
     }
 
     /// Its id in the cluster.
@@ -115,6 +127,11 @@ impl Replica {
         self.environment.insert(name.to_owned(), value.into());
     }
 
+    /// What one variable is set to.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
     /// Takes one variable away from the next start on.
     pub fn unset(&mut self, name: &str) {
         self.environment.remove(name);
@@ -122,11 +139,13 @@ impl Replica {
 
     /// The recipe of `ollin start` for it, with its output in `log`.
     pub fn recipe(&self, log: &str) -> Recipe {
-        let arguments = ["start", "--node", "--archiver", "--sequencer", "--network", "local"];
+        let own = ["start", "--node", "--archiver", "--sequencer", "--network", "local"].map(OsString::from);
+        let program = OsString::from(&self.program);
+        let mut words = self.prefix.iter().cloned().chain([program]).chain(own);
         Recipe {
             name: format!("replica {}", self.id),
-            program: self.program.clone(),
-            arguments: arguments.into_iter().map(Into::into).collect(),
+            program: words.next().map_or_else(PathBuf::new, PathBuf::from),
+            arguments: words.collect(),
             environment: self.environment.clone(),
             log: self.directory.join(log),
         }
@@ -167,7 +186,7 @@ impl Replica {
 
     /// Where its outlet record is.
     pub fn outlet_path(&self) -> PathBuf {
-        self.directory.join("outlets.jsonl")
+        self.environment.get("OLLIN_OUTLET_RECORD").map_or_else(|| self.directory.join("outlets.jsonl"), PathBuf::from)
     }
 
     /// Resident memory of its process, in KiB.

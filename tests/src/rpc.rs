@@ -29,6 +29,11 @@ impl Rpc {
         Self { key: Some(key.to_owned()), ..self }
     }
 
+    /// The same client, with its key, for another endpoint.
+    pub fn at(&self, url: impl Into<String>) -> Self {
+        Self { url: url.into().trim_end_matches('/').to_owned(), ..self.clone() }
+    }
+
     /// Where it points.
     pub fn url(&self) -> &str {
         &self.url

@@ -1,8 +1,9 @@
 //! A development L1 and a cluster of real `ollin` processes on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use ollin_rpc::view::DutyState;
 use crate::chain::{Chain, Landed};
 use crate::child::{Recipe, run};
 use crate::clock::{SlotClock, now_ms};
+use crate::network::{self, Network};
 use crate::port;
 use crate::replica::{Ports, Replica};
 use crate::tip_watch::TipWatch;
@@ -44,6 +46,8 @@ pub struct World {
     /// Replicas that left the cluster, and those of clusters that were followed by another one on the same L1: killed, and their
     /// records still count.
     former: Vec<Replica>,
+    /// `None` where all are on the loopback address.
+    network: Option<Network>,
     l1: DevL1,
     clock: SlotClock,
     chain: Chain,
@@ -59,8 +63,25 @@ impl World {
     /// # Errors
     /// When a program is missing or does not come up in time.
     pub async fn start(profile: Profile, prover: Prover, directory: &Path) -> Result<Self> {
+        Self::start_on(None, profile, prover, directory).await
+    }
+
+    /// The same with each replica on a host of its own, and one outlet record for all: its order is then that of the writes,
+    /// whatever the replicas take for the time.
+    ///
+    /// # Errors
+    /// As [`World::start`]; when there is no network namespace to be had.
+    pub async fn start_apart(profile: Profile, directory: &Path, anchors: &Path) -> Result<Self> {
         std::fs::create_dir_all(directory)?;
-        let l1 = ollin_dev_l1::start(Options { prover, ..Options::new(profile) }).await.context("the development L1")?;
+        let network = Network::start(directory, anchors)?;
+        Self::start_on(Some(network), profile, Prover::Off, directory).await
+    }
+
+    async fn start_on(mut network: Option<Network>, profile: Profile, prover: Prover, directory: &Path) -> Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let listen = if network.is_some() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        let options = Options { prover, listen: listen.into(), ..Options::new(profile) };
+        let l1 = ollin_dev_l1::start(options).await.context("the development L1")?;
         let facts = l1.info();
         let clock = SlotClock {
             genesis_time: facts.genesis_time,
@@ -69,10 +90,11 @@ impl World {
         };
         let chain = Chain::new(facts, clock)?;
         let ready_ms = now_ms();
-        let replicas = lay_out(facts, directory).await?;
+        let replicas = lay_out(facts, directory, network.as_mut()).await?;
         let directory = directory.to_owned();
         let tips = TipWatch::start(replicas.iter().map(|replica| replica.public().clone()).collect());
-        let mut world = Self { replicas, former: Vec::new(), l1, clock, chain, directory, ready_ms, tips, wakes: Vec::new() };
+        let mut world =
+            Self { replicas, former: Vec::new(), network, l1, clock, chain, directory, ready_ms, tips, wakes: Vec::new() };
         for replica in &mut world.replicas {
             replica.start()?;
         }
@@ -110,6 +132,14 @@ impl World {
         self.ready_ms
     }
 
+    /// The hosts of the replicas.
+    ///
+    /// # Errors
+    /// When they have none of their own.
+    pub fn network(&self) -> Result<&Network> {
+        self.network.as_ref().context("the replicas of this world are on one host")
+    }
+
     /// All replicas.
     pub fn replicas(&self) -> &[Replica] {
         &self.replicas
@@ -137,7 +167,8 @@ impl World {
     /// When `ollin cluster certificates --extend` fails.
     pub async fn lay_out_replica(&mut self, id: u64, part: Part) -> Result<()> {
         let ports = port::free(4)?;
-        let ports = Ports { public: ports[0], admin: ports[1], p2p: ports[2], cluster: ports[3] };
+        let host = host_of(id, self.network.as_mut()).await?;
+        let ports = Ports { host, public: ports[0], admin: ports[1], p2p: ports[2], cluster: ports[3] };
         let cluster = self.directory.join("cluster");
         let arguments = [
             "cluster".to_owned(),
@@ -146,17 +177,18 @@ impl World {
             "--out".into(),
             cluster.display().to_string(),
             if part == Part::Witness { "--witness" } else { "--replica" }.into(),
-            format!("{id}=127.0.0.1:{}", ports.cluster),
+            format!("{id}={host}:{}", ports.cluster),
         ];
         let log = self.directory.join(format!("certificates-{id}.log"));
         let (status, output) = run(command("cluster certificates", &arguments, log)?, Duration::from_secs(30)).await?;
         ensure!(status.success(), "ollin cluster certificates --extend: {status}\n{output}");
-        let mut environment = shared_environment(self.facts(), &self.directory.join("keystore.json"));
+        let mut environment = shared_environment(self.facts(), &self.directory.join("keystore.json"), self.network.as_ref());
         if part == Part::Witness {
             environment.remove("KEY_STORE_DIRECTORY");
             environment.insert("OLLIN_WITNESS".to_owned(), "true".to_owned());
         }
-        self.replicas.push(member(id, &self.directory, ports, &environment)?);
+        let replica = member(id, &self.directory, ports, &environment)?;
+        self.replicas.push(apart(replica, &self.directory, self.network.as_ref())?);
         Ok(())
     }
 
@@ -340,14 +372,19 @@ impl World {
     /// When one cannot be read or holds a line that is no record.
     pub fn outlets(&self) -> Result<History> {
         let mut history = History::default();
-        for replica in self.former.iter().chain(&self.replicas) {
-            match std::fs::read(replica.outlet_path()) {
-                Ok(bytes) => history.add_record(&replica.directory().display().to_string(), &bytes)?,
+        for path in self.outlet_paths() {
+            match std::fs::read(&path) {
+                Ok(bytes) => history.add_record(&path.display().to_string(), &bytes)?,
                 Err(fault) if fault.kind() == ErrorKind::NotFound => {}
                 Err(fault) => return Err(fault).context("outlet record"),
             }
         }
         Ok(history)
+    }
+
+    /// Where the outlet records of all replicas are, also of those that left.
+    pub fn outlet_paths(&self) -> BTreeSet<PathBuf> {
+        self.former.iter().chain(&self.replicas).map(Replica::outlet_path).collect()
     }
 
     /// Lays out three more replicas on the same L1 with the same keys, under a directory of their own: another cluster.
@@ -357,7 +394,7 @@ impl World {
     pub async fn another_cluster(&self, name: &str) -> Result<Vec<Replica>> {
         let directory = self.directory.join(name);
         std::fs::create_dir_all(&directory)?;
-        lay_out(self.l1.info(), &directory).await
+        lay_out(self.l1.info(), &directory, None).await
     }
 
     /// Writes a keystore with the first `count` attesters of the deployment; returns its path.
@@ -498,25 +535,45 @@ pub fn command(name: &str, arguments: &[String], log: PathBuf) -> Result<Recipe>
 }
 
 /// Writes certificates, keystore and directories of three replicas.
-async fn lay_out(facts: &Description, directory: &Path) -> Result<Vec<Replica>> {
-    let ports = port::free(12)?;
-    let ports: Vec<Ports> = ports
-        .chunks_exact(4)
-        .map(|chunk| Ports { public: chunk[0], admin: chunk[1], p2p: chunk[2], cluster: chunk[3] })
-        .collect();
+async fn lay_out(facts: &Description, directory: &Path, mut network: Option<&mut Network>) -> Result<Vec<Replica>> {
+    let free = port::free(12)?;
+    let mut ports = Vec::new();
+    for (id, chunk) in (1..).zip(free.chunks_exact(4)) {
+        let host = host_of(id, network.as_deref_mut()).await?;
+        ports.push(Ports { host, public: chunk[0], admin: chunk[1], p2p: chunk[2], cluster: chunk[3] });
+    }
     let cluster = directory.join("cluster");
     let mut arguments = vec!["cluster".to_owned(), "certificates".into(), "--out".into(), cluster.display().to_string()];
     for (id, ports) in (1..).zip(&ports) {
         let id: u64 = id;
-        arguments.extend(["--replica".into(), format!("{id}=127.0.0.1:{}", ports.cluster)]);
+        arguments.extend(["--replica".into(), format!("{id}={}:{}", ports.host, ports.cluster)]);
     }
     let log = directory.join("certificates.log");
     let (status, output) = run(command("cluster certificates", &arguments, log)?, Duration::from_secs(30)).await?;
     ensure!(status.success(), "ollin cluster certificates: {status}\n{output}");
     let keystore = directory.join("keystore.json");
     write_keystore(facts, facts.validators.len(), &keystore)?;
-    let environment = shared_environment(facts, &keystore);
-    (1..).zip(&ports).map(|(id, ports)| member(id, directory, *ports, &environment)).collect()
+    let network = network.as_deref();
+    let environment = shared_environment(facts, &keystore, network);
+    let members = (1..).zip(&ports).map(|(id, ports)| apart(member(id, directory, *ports, &environment)?, directory, network));
+    members.collect()
+}
+
+/// The address of a replica's host, which is made if need be.
+async fn host_of(id: u64, network: Option<&mut Network>) -> Result<Ipv4Addr> {
+    let Some(network) = network else { return Ok(Ipv4Addr::LOCALHOST) };
+    network.host(id).await?;
+    Network::address(id)
+}
+
+/// Puts a replica on its host, where there is one.
+fn apart(mut replica: Replica, directory: &Path, network: Option<&Network>) -> Result<Replica> {
+    let Some(network) = network else { return Ok(replica) };
+    replica.set("OLLIN_OUTLET_RECORD", directory.join("outlets.jsonl").display().to_string());
+    replica.set("OLLIN_SNAPSHOT_EVERY", network::SNAPSHOT_EVERY.to_string());
+    replica.set("OLLIN_ANCHOR_DIRECTORY", network.anchors(replica.id())?.display().to_string());
+    let prefix = network.prefix(replica.id())?;
+    Ok(replica.with_prefix(prefix))
 }
 
 /// A replica whose certificate is in the world's `cluster` directory.
@@ -527,16 +584,21 @@ fn member(id: u64, directory: &Path, ports: Ports, environment: &BTreeMap<String
 }
 
 /// The environment that all replicas share.
-fn shared_environment(facts: &Description, keystore: &Path) -> BTreeMap<String, String> {
+fn shared_environment(facts: &Description, keystore: &Path, network: Option<&Network>) -> BTreeMap<String, String> {
+    // The development L1 gives its addresses as the harness reaches it.
+    let seen = |url: &dyn std::fmt::Display| match network {
+        Some(_) => url.to_string().replace("127.0.0.1", &network::L1.to_string()),
+        None => url.to_string(),
+    };
     let pairs = [
         ("KEY_STORE_DIRECTORY", keystore.display().to_string()),
         ("LOG_LEVEL", "info".to_owned()),
-        ("ETHEREUM_HOSTS", facts.rpc_url.to_string()),
+        ("ETHEREUM_HOSTS", seen(&facts.rpc_url)),
         ("P2P_IP", "127.0.0.1".to_owned()),
         ("REGISTRY_CONTRACT_ADDRESS", facts.registry.to_string()),
         ("L1_CHAIN_ID", facts.chain_id.to_string()),
         ("ETHEREUM_SLOT_DURATION", facts.ethereum_slot_duration.to_string()),
-        ("BLOB_FILE_STORE_URLS", facts.blob_url.to_string()),
+        ("BLOB_FILE_STORE_URLS", seen(&facts.blob_url)),
         ("SEQ_BUILD_CHECKPOINT_IF_EMPTY", "true".to_owned()),
         ("SEQ_MIN_TX_PER_BLOCK", "0".to_owned()),
         ("AZTEC_ADMIN_API_KEY_HASH", admin_key_hash()),

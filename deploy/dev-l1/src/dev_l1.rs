@@ -122,6 +122,17 @@ pub struct DevL1 {
     tasks: JoinSet<DevL1Error>,
 }
 
+/// Installs the packages and deploys the contracts of `profile`, unless the default cache has them: what needs the network, so that a
+/// later [`start`] does not.
+///
+/// # Errors
+/// [`DevL1Error`] of either.
+pub async fn prepare(profile: Profile) -> Result<(), DevL1Error> {
+    let cache = state_cache::directory(None)?;
+    let packages = Packages::install(&cache).await?;
+    state_cache::load_or_deploy(&packages, profile, &cache).await.map(|_| ())
+}
+
 /// Starts a development L1, deploying the contracts if no cached deployment fits, and returns when it is ready: blocks come every second,
 /// the head's time is the wall clock's, and the current epoch has its committee.
 ///

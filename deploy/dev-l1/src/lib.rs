@@ -32,6 +32,6 @@ mod warm_up;
 
 pub use account::Account;
 pub use contracts::InboxMessage;
-pub use dev_l1::{Description, DevL1, Options, Prover, start};
+pub use dev_l1::{Description, DevL1, Options, Prover, prepare, start};
 pub use error::DevL1Error;
 pub use profile::Profile;

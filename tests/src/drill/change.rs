@@ -1,0 +1,135 @@
+//! Planned changes, with a death in their midst.
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use rand::Rng;
+
+use super::stage::{Stage, WELL};
+use crate::clock::now_ms;
+use crate::wait::until;
+use crate::world::Part;
+
+/// Within this a replica dies after a command was given.
+const MIDST_MS: u64 = 400;
+
+/// A replica is added, promoted, demoted and removed; a replica is killed in the midst of one of these steps.
+pub(super) async fn members(stage: &mut Stage<'_>) -> Result<()> {
+    stage.well().await?;
+    let id = *stage.next_replica;
+    *stage.next_replica += 1;
+    stage.world.lay_out_replica(id, Part::Full).await?;
+    let (name, file) = (id.to_string(), stage.world.cluster_file().display().to_string());
+    let fatal = stage.random.random_range(0..4);
+    let steps: [(&[&str], &str); 4] = [
+        (&["add", &name, "--cluster-file", &file], "exists"),
+        (&["promote", &name], "voter"),
+        (&["demote", &name], "learner"),
+        (&["remove", &name], "unknown_replica"),
+    ];
+    for (number, (words, done)) in steps.into_iter().enumerate() {
+        // A replica that leads does not leave.
+        if number >= 2 && stage.world.acting(None, WELL).await?.0 == id {
+            stage.leads(1).await?;
+        }
+        ordered(stage, words, done, number == fatal, id).await?;
+        if number == 0 {
+            stage.world.replica_mut(id)?.start()?;
+            stage.world.caught_up(id, WELL).await?;
+        }
+    }
+    stage.world.dismiss(id)
+}
+
+/// Gives an order until it is carried out; `done` is the refusal that says that it was.
+async fn ordered(stage: &mut Stage<'_>, words: &[&str], done: &str, fatal: bool, newcomer: u64) -> Result<()> {
+    let (leader, _) = stage.world.acting(None, WELL).await?;
+    let old: Vec<u64> = stage.others(newcomer);
+    let victim = if stage.random.random_bool(0.5) { leader } else { stage.draw(&old)? };
+    let mut via = stage.draw(&old)?;
+    let at = now_ms() + stage.random.random_range(0..=MIDST_MS);
+    let mut killed = false;
+    for _ in 0..10 {
+        let command = stage.world.cluster_command(via, words, WELL * 2);
+        let answer = if fatal && !killed {
+            killed = true;
+            let death = async {
+                let due = || std::future::ready((now_ms() >= at).then_some(()));
+                until("the instant of a death", WELL, due).await?;
+                stage.world.signal(victim, Signal::SIGKILL)
+            };
+            let (answer, death) = tokio::join!(command, death);
+            death?;
+            answer
+        } else {
+            command.await
+        };
+        if killed && stage.faults.last().is_none_or(|fault| fault.time_ms < at) {
+            stage.note(victim, format!("killed in the midst of `{}`", words.join(" ")));
+            stage.restart(victim).await?;
+        }
+        match answer {
+            Ok((0, _)) => return Ok(()),
+            Ok((_, answer)) if answer.pointer("/error/code").and_then(serde_json::Value::as_str) == Some(done) => return Ok(()),
+            // Its outcome is not known, or it is refused for now: it is given again, to whoever is there.
+            Ok((exit, answer)) => tracing::debug!(exit, %answer, "given again"),
+            Err(fault) => tracing::debug!(%fault, "given again"),
+        }
+        (via, _) = stage.world.acting(None, WELL).await?;
+        if !fatal {
+            stage.note(victim, format!("`{}` given again", words.join(" ")));
+        }
+    }
+    bail!("`ollin cluster {}` is not carried out", words.join(" "))
+}
+
+/// Leadership is transferred; by two thirds its giver or its taker dies in the midst of it.
+pub(super) async fn transfer(stage: &mut Stage<'_>) -> Result<()> {
+    let leader = stage.well().await?;
+    let others = stage.others(leader);
+    let to = stage.draw(&others)?;
+    let victim = stage.draw(&[Some(leader), Some(to), None])?;
+    let after_ms = stage.random.random_range(0..=150);
+    let at = stage.note(
+        leader,
+        format!(
+            "transfer to replica {to}, {}",
+            victim.map_or_else(|| "nobody dies".to_owned(), |id| format!("replica {id} dies"))
+        ),
+    );
+    let target = to.to_string();
+    let words = ["transfer", "--to", &target];
+    let command = stage.world.cluster_command(leader, &words, WELL);
+    let death = async {
+        let Some(victim) = victim else { return Ok(()) };
+        let due = || std::future::ready((now_ms() >= at + after_ms).then_some(()));
+        until("the instant of a death", WELL, due).await?;
+        stage.world.signal(victim, Signal::SIGKILL)
+    };
+    // Where somebody dies, any outcome is one.
+    let (answer, death) = tokio::join!(command, death);
+    death?;
+    match victim {
+        Some(victim) => {
+            stage.world.acting(Some(victim), WELL).await.context("nobody leads after the death")?;
+            stage.restart(victim).await
+        }
+        None => answer.map(|_| ()),
+    }
+}
+
+/// Every replica is ended, by SIGTERM or SIGKILL, and started again, one after the other.
+pub(super) async fn rolling_restart(stage: &mut Stage<'_>) -> Result<()> {
+    let leader = stage.well().await?;
+    let mut order: Vec<u64> = [leader].into_iter().chain(stage.others(leader)).collect();
+    rand::seq::SliceRandom::shuffle(order.as_mut_slice(), &mut stage.random);
+    for id in order {
+        let signal = stage.draw(&[Signal::SIGTERM, Signal::SIGKILL])?;
+        stage.world.signal(id, signal)?;
+        stage.note(id, format!("restart by {signal}"));
+        let replica = stage.world.replica_mut(id)?;
+        let ended = || std::future::ready((!replica.alive()).then_some(()));
+        until(format!("the end of replica {id}"), WELL, ended).await?;
+        stage.restart(id).await?;
+    }
+    stage.lands().await.map(|_| ())
+}
