@@ -42,7 +42,8 @@ pub enum StartRefusal {
     /// The store is older than what this replica has promised.
     #[error(
         "the store of replica {replica} was rolled back: it is older than what {witness} has seen of it ({promised}; the store \
-         has {found}). Bring it back as a new member: `ollin cluster heal {replica}`"
+         has {found}). Stop it, lay the store aside (`ollin cluster discard`), start it, and bring it back as a new member: \
+         `ollin cluster heal {replica}`"
     )]
     RolledBack {
         /// This replica.
@@ -56,8 +57,9 @@ pub enum StartRefusal {
     },
     /// The data directory is a copy of the one that this replica was started in.
     #[error(
-        "the data directory of replica {replica} was copied or moved: {difference}. If the original is gone for good, bring the \
-         replica back as a new member: `ollin cluster heal {replica}`"
+        "the data directory of replica {replica} was copied or moved: {difference}. If the original is gone for good, stop \
+         this one, lay the store aside (`ollin cluster discard`), start it, and bring the replica back as a new member: \
+         `ollin cluster heal {replica}`"
     )]
     Copied {
         /// This replica.

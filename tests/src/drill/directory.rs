@@ -47,7 +47,7 @@ pub(super) async fn restored(stage: &mut Stage<'_>) -> Result<()> {
         empty(&anchors_of(stage, victim)?)?;
     }
     stage.world.replica_mut(victim)?.start()?;
-    stage.halts(victim, &format!("ollin cluster heal {victim}")).await.context("a store that was restored")?;
+    stage.halts(victim, "ollin cluster discard").await.context("a store that was restored")?;
     discarded(stage, victim).await?;
     healed(stage, victim).await?;
     Ok(std::fs::remove_dir_all(&copy)?)
