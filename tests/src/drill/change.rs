@@ -75,9 +75,6 @@ async fn ordered(stage: &mut Stage<'_>, words: &[&str], done: &str, fatal: bool,
             Err(fault) => tracing::debug!(%fault, "given again"),
         }
         (via, _) = stage.world.acting(None, WELL).await?;
-        if !fatal {
-            stage.note(victim, format!("`{}` given again", words.join(" ")));
-        }
     }
     bail!("`ollin cluster {}` is not carried out", words.join(" "))
 }
