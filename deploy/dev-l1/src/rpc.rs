@@ -13,8 +13,8 @@ use url::Url;
 
 use crate::error::DevL1Error;
 
-/// Loading a state is the slowest request, some hundred milliseconds.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The first blob is the slowest request: seconds, and a minute on a machine with other work.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What is used of an L1 block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
