@@ -570,6 +570,9 @@ async fn host_of(id: u64, network: Option<&mut Network>) -> Result<Ipv4Addr> {
 fn apart(mut replica: Replica, directory: &Path, network: Option<&Network>) -> Result<Replica> {
     let Some(network) = network else { return Ok(replica) };
     replica.set("OLLIN_OUTLET_RECORD", directory.join("outlets.jsonl").display().to_string());
+    // Drills run for hours beside other work. Partitions are seen by timers, deaths are not.
+    replica.set("OLLIN_HEARTBEAT_INTERVAL_MS", "100");
+    replica.set("OLLIN_ELECTION_TIMEOUT_MS", "300");
     replica.set("OLLIN_SNAPSHOT_EVERY", network::SNAPSHOT_EVERY.to_string());
     replica.set("OLLIN_ANCHOR_DIRECTORY", network.anchors(replica.id())?.display().to_string());
     let prefix = network.prefix(replica.id())?;

@@ -95,7 +95,7 @@ pub(super) async fn stop(stage: &mut Stage<'_>) -> Result<()> {
     }
     let woke_at_ms = now_ms();
     stage.world.signal(victim, Signal::SIGCONT)?;
-    stage.world.caught_up(victim, WELL).await?;
+    stage.back(victim).await?;
     stage.lands().await?;
     let until_ms = Some(now_ms());
     let leader = stage.well().await?;

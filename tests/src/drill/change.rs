@@ -34,7 +34,7 @@ pub(super) async fn members(stage: &mut Stage<'_>) -> Result<()> {
         ordered(stage, words, done, number == fatal, id).await?;
         if number == 0 {
             stage.world.replica_mut(id)?.start()?;
-            stage.world.caught_up(id, WELL).await?;
+            stage.back(id).await?;
         }
     }
     stage.world.dismiss(id)

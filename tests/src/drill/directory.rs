@@ -36,9 +36,9 @@ pub(super) async fn restored(stage: &mut Stage<'_>) -> Result<()> {
     stage.world.kill(victim)?;
     let _ = std::fs::remove_dir_all(&copy);
     copy_all(&log, &copy)?;
-    stage.world.restart(victim).await?;
+    stage.restart(victim).await?;
     stage.lands().await?;
-    stage.world.caught_up(victim, super::stage::WELL).await?;
+    stage.back(victim).await?;
     let without_anchor = stage.random.random_bool(0.5);
     stage.kill(victim, if without_anchor { "log restored, anchor lost" } else { "log restored" })?;
     empty(&log)?;
@@ -66,7 +66,7 @@ pub(super) async fn cloned(stage: &mut Stage<'_>) -> Result<()> {
     if unmarked {
         std::fs::remove_file(place.join("data/consensus/replica.marker")).context("the marker of the copy")?;
     }
-    stage.world.restart(victim).await?;
+    stage.restart(victim).await?;
     let (mut copy, admin) = start_copy(stage, victim, &place)?;
     stage.note(victim, if unmarked { "cloned with its marker" } else { "cloned" });
     watched(&mut copy, &admin).await?;
@@ -80,7 +80,7 @@ pub(super) async fn cloned(stage: &mut Stage<'_>) -> Result<()> {
     copy.kill()?;
     let said = std::fs::metadata(place.join("outlets.jsonl")).map_or(0, |record| record.len());
     ensure!(said == 0, "the copy of replica {victim} let something out: {}", place.join("outlets.jsonl").display());
-    stage.world.restart(victim).await?;
+    stage.restart(victim).await?;
     Ok(std::fs::remove_dir_all(&place)?)
 }
 
@@ -104,14 +104,14 @@ async fn discarded(stage: &mut Stage<'_>, victim: u64) -> Result<()> {
 }
 
 /// An emptied replica takes no part, and one command brings it back under another id.
-pub(super) async fn healed(stage: &Stage<'_>, victim: u64) -> Result<()> {
+pub(super) async fn healed(stage: &mut Stage<'_>, victim: u64) -> Result<()> {
     let (next, _) = stage.world.acting(Some(victim), super::stage::WELL).await?;
     let name = victim.to_string();
     stage.halts(victim, &format!("ollin cluster heal {name}")).await?;
     let before = stage.status(next).await?;
     let old = before.members.iter().find(|member| member.id.get() == victim).map(|member| member.raft_id);
     stage.order(next, &["heal", &name]).await?;
-    stage.world.caught_up(victim, super::stage::WELL).await.context("after healing")?;
+    stage.back(victim).await.context("after healing")?;
     let new = stage.status(victim).await?.replica.raft_id;
     ensure!(old < Some(new), "replica {victim} goes on under Raft id {new}, it had {old:?}");
     Ok(())

@@ -70,7 +70,7 @@ async fn back(stage: &mut Stage<'_>, victim: u64) -> Result<()> {
     if !stage.world.replica_mut(victim)?.alive() {
         stage.world.replica_mut(victim)?.start()?;
     }
-    stage.world.caught_up(victim, WELL).await?;
+    stage.back(victim).await?;
     stage.world.replica(victim)?.failpoints().clear()
 }
 

@@ -14,7 +14,7 @@ pub(super) async fn leader(stage: &mut Stage<'_>) -> Result<()> {
     stage.any_instant(INSTANT_MS).await?;
     let killed_ms = stage.kill(leader, "kill")?;
     stage.takeover(leader, killed_ms).await?;
-    stage.world.restart(leader).await
+    stage.restart(leader).await
 }
 
 pub(super) async fn at_point(stage: &mut Stage<'_>) -> Result<()> {
@@ -24,5 +24,5 @@ pub(super) async fn at_point(stage: &mut Stage<'_>) -> Result<()> {
     let killed_ms = stage.kill(victim, format!("kill at {point}"))?;
     at_point::release_l1(stage, point).await?;
     stage.takeover(victim, killed_ms).await?;
-    stage.world.restart(victim).await
+    stage.restart(victim).await
 }

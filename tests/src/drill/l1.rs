@@ -60,7 +60,7 @@ pub(super) async fn reorg(stage: &mut Stage<'_>) -> Result<()> {
     let at = stage.note(leader, format!("reorg of {depth} blocks{}", if dies { ", leader killed" } else { "" }));
     if dies {
         stage.takeover(leader, at).await?;
-        stage.world.restart(leader).await?;
+        stage.restart(leader).await?;
     }
     stage.lands().await.map(|_| ())
 }
@@ -78,7 +78,7 @@ async fn behind_proxies(stage: &mut Stage<'_>) -> Result<()> {
         stage.proxies.insert(id, proxy);
         stage.world.kill(id)?;
         stage.world.acting(Some(id), WELL).await?;
-        stage.world.restart(id).await?;
+        stage.restart(id).await?;
     }
     Ok(())
 }

@@ -45,10 +45,10 @@ pub(super) async fn failover(stage: &mut Stage<'_>) -> Result<()> {
     // Until the newcomer has caught up, the killed one may be needed.
     stage.world.replica_mut(leader)?.kill()?;
     stage.world.replica_mut(leader)?.start()?;
-    stage.world.caught_up(leader, WELL).await?;
+    stage.back(leader).await?;
     if stage.status(victim).await?.halted.is_some() {
         let (via, _) = stage.world.acting(None, WELL).await?;
         stage.order(via, &words).await?;
     }
-    stage.world.caught_up(victim, WELL).await
+    stage.back(victim).await
 }

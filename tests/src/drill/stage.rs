@@ -20,6 +20,8 @@ use crate::world::World;
 
 /// How long a cluster may take to be well again. Machines that run drills run other things too.
 pub(super) const WELL: Duration = Duration::from_secs(90);
+/// How often it is looked whether a process has ended.
+const LOOK: Duration = Duration::from_secs(5);
 /// Slots within which one must land, once a leader is there. The first ones may have been closed.
 pub(super) const SLOTS_TO_LAND: u32 = 8;
 
@@ -41,7 +43,29 @@ pub(super) struct Stage<'a> {
 impl Stage<'_> {
     /// Waits until every replica runs and has caught up; returns the leader.
     pub(super) async fn well(&mut self) -> Result<u64> {
+        let ids: Vec<u64> = self.world.replicas().iter().map(Replica::id).collect();
+        for id in ids {
+            self.back(id).await?;
+        }
         self.world.settled(WELL).await
+    }
+
+    /// Waits until a replica runs and has caught up. As a supervisor does, starts it again where it found the machine too slow for its
+    /// timers when it started; any other end of its own is a fault.
+    pub(super) async fn back(&mut self, id: u64) -> Result<()> {
+        let deadline = Instant::now() + WELL;
+        loop {
+            if !self.world.replica_mut(id)?.alive() {
+                let said = self.world.replica(id)?.log_tail(12);
+                ensure!(said.contains("timers do not fit"), "replica {id} has ended by itself:\n{said}");
+                self.world.replica_mut(id)?.start()?;
+            }
+            match self.world.caught_up(id, LOOK).await {
+                Ok(()) => return Ok(()),
+                Err(fault) if Instant::now() >= deadline => return Err(fault),
+                Err(_) => {}
+            }
+        }
     }
 
     /// All replicas but `one`.
@@ -138,7 +162,7 @@ impl Stage<'_> {
     pub(super) async fn restart(&mut self, id: u64) -> Result<()> {
         self.world.replica_mut(id)?.kill()?;
         self.world.replica_mut(id)?.start()?;
-        self.world.caught_up(id, WELL).await
+        self.back(id).await
     }
 
     /// Undoes whatever a broken-off round has left.
