@@ -20,6 +20,8 @@ use crate::world::World;
 
 /// How long a cluster may take to be well again. Machines that run drills run other things too.
 pub(super) const WELL: Duration = Duration::from_secs(90);
+/// The exit code of a command whose outcome is not known.
+const UNKNOWN: i32 = 1;
 /// How often it is looked whether a process has ended.
 const LOOK: Duration = Duration::from_secs(5);
 /// Slots within which one must land, once a leader is there. The first ones may have been closed.
@@ -137,11 +139,17 @@ impl Stage<'_> {
         said.map_err(|fault| anyhow::Error::new(fault).context(self.world.log_tails(8)))
     }
 
-    /// `ollin cluster WORDS...` at the port of `via`, which must succeed within two minutes.
+    /// `ollin cluster WORDS...` at the port of `via`, which must succeed; given again where its outcome is not known.
     pub(super) async fn order(&self, via: u64, words: &[&str]) -> Result<serde_json::Value> {
-        let (exit, answer) = self.world.cluster_command(via, words, Duration::from_secs(120)).await?;
-        ensure!(exit == 0, "ollin cluster {}: exit {exit}, {answer}", words.join(" "));
-        Ok(answer)
+        let deadline = Instant::now() + WELL;
+        loop {
+            let (exit, answer) = self.world.cluster_command(via, words, WELL * 2).await?;
+            if exit == 0 {
+                return Ok(answer);
+            }
+            let again = exit == UNKNOWN && Instant::now() < deadline;
+            ensure!(again, "ollin cluster {}: exit {exit}, {answer}", words.join(" "));
+        }
     }
 
     /// Brings leadership to a replica. It is asked again until it is there: a replica that has just started is not yet fit to lead.
