@@ -1,7 +1,7 @@
 //! Drills: faults on real replicas, as often as is asked for, each followed by a recovery; the oracles judge what left the processes.
 //!
 //! A scenario shows that a promise is kept; a drill counts how often a fault did not break it. A drill is a list of rounds drawn from a
-//! seed: wait until all is well, do the harm ([`Stage`] has the parts), wait until the cluster acts again, undo it, wait until all
+//! seed: wait until all is well, do the harm (`stage` has the parts), wait until the cluster acts again, undo it, wait until all
 //! replicas are back. What a round must show is only that the cluster comes back; what may never happen is the oracles' matter. Slots
 //! that a fault cost are counted and no fault.
 //!
