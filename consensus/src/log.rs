@@ -103,7 +103,7 @@ impl SigningLog {
     /// first time every claim is [`ClaimError::TooEarly`]. It is set on every tick, on every replica, whether it acts or not, and
     /// only while the clock and L1 agree: a leader that must close the slots that have begun waits for it. It need not rise.
     pub fn set_slot_horizon(&self, latest: Slot) {
-        self.inner.horizon.set(latest, Instant::now());
+        self.inner.horizon.set(latest, crate::runtime::now());
     }
 
     /// What `duty` is bound to, as far as this replica has applied the log.

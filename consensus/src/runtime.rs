@@ -3,6 +3,8 @@
 //! Nothing in this crate asks tokio, the system's clock or a generator directly: a simulated run could not be repeated. `std`'s
 //! `Instant` serves both, read through [`now`].
 
+#[cfg(test)]
+mod discipline;
 mod join;
 mod raft;
 mod timeout;

@@ -60,7 +60,7 @@ pub(crate) async fn serve(
                 let _ = reply.send(serve::answer(&sources, request).await);
             }
             Some(AdminCommand::ChangeMembers { change, reply }) => {
-                let outcome = members::change(&log, change).await;
+                let outcome = members::change(&log, &leadership, change).await;
                 // Whoever asked may have gone; the outcome is in the log and in the status.
                 let _ = reply.send(outcome);
             }

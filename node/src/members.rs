@@ -21,7 +21,7 @@ const REFUSED: u8 = 3;
 /// Exit code of a wait that took too long: what was done stays done, and the command may be given again.
 const TOO_LONG: u8 = 4;
 /// How long the replica may take over one order.
-const ORDER_TIMEOUT: Duration = Duration::from_secs(60);
+const ORDER_TIMEOUT: Duration = Duration::from_secs(160);
 /// Pause between two tries of what needs time.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a change of the leader, or a member that was just stopped, may be in the way.
@@ -87,7 +87,10 @@ pub(crate) async fn run(command: &MembersCommand) -> ExitCode {
         }
         Err(error) => {
             let (code, named) = match error {
-                MembersError::Refused(refused) => (if refused.code == "unknown" { 1 } else { REFUSED }, refused),
+                MembersError::Refused(refused) => {
+                    let is_refusal = !["unknown", "halted"].contains(&refused.code.as_str());
+                    (if is_refusal { REFUSED } else { 1 }, refused)
+                }
                 MembersError::TooLong { .. } => {
                     let message = error.to_string();
                     (TOO_LONG, MemberChangeRefused { code: "too_long".to_owned(), message })
@@ -115,9 +118,13 @@ fn print(done: &Done, json: bool) {
         }
         return;
     }
-    let MembersChanged { replica, raft_id, voters, .. } = &done.changed;
+    let MembersChanged { replica, raft_id, voters, already, handed_over_to, .. } = &done.changed;
+    if let Some(leader) = handed_over_to {
+        println!("leadership was handed over to replica {leader} first");
+    }
     let voters: Vec<String> = voters.iter().map(ToString::to_string).collect();
-    println!("replica {replica} (Raft id {raft_id}) is {}; voters: {}", done.done, voters.join(", "));
+    let already = if *already { "already " } else { "" };
+    println!("replica {replica} (Raft id {raft_id}) is {already}{}; voters: {}", done.done, voters.join(", "));
 }
 
 async fn add(arguments: &AddArgs) -> Result<Done, MembersError> {
@@ -126,7 +133,7 @@ async fn add(arguments: &AddArgs) -> Result<Done, MembersError> {
     if !target.json {
         eprintln!("start replica {replica}, if it does not run; when it has caught up: ollin cluster promote {replica}");
     }
-    Ok(Done { done: "added as a learner", changed })
+    Ok(Done { done: if changed.already { "a member" } else { "added as a learner" }, changed })
 }
 
 async fn one(done: &'static str, arguments: &OneArgs, change: MemberChange) -> Result<Done, MembersError> {

@@ -27,9 +27,20 @@ pub enum Point {
     AttemptSent,
     /// A sync of the log has begun; apart from any slot.
     LogSync,
+    /// The leader has taken an order about the members, and changed nothing.
+    OrderTaken,
+    /// A new replica's Raft id is given, and it is no member yet.
+    IdReserved,
+    /// The joint configuration of a change of voters is committed, its end is not proposed.
+    JointApplied,
+    /// A change of the members is committed, and not answered.
+    MembersChanged,
 }
 
 impl Point {
+    /// Those of a change of the members, in its order.
+    pub const OF_MEMBERS: [Self; 4] = [Self::OrderTaken, Self::IdReserved, Self::JointApplied, Self::MembersChanged];
+
     /// Those of a slot, in its order.
     pub const ALL: [Self; 7] = [
         Self::BeforeFirstClaim,
@@ -52,12 +63,24 @@ impl Point {
             Self::AttemptRecorded => "attempt-recorded",
             Self::AttemptSent => "attempt-sent",
             Self::LogSync => "log-sync",
+            Self::OrderTaken => "order-taken",
+            Self::IdReserved => "id-reserved",
+            Self::JointApplied => "joint-applied",
+            Self::MembersChanged => "members-changed",
         }
     }
 
     /// Whether something is claimed for the slot once this point is reached.
     pub const fn claimed(self) -> bool {
-        !matches!(self, Self::BeforeFirstClaim | Self::LogSync)
+        matches!(
+            self,
+            Self::ClaimCommitted
+                | Self::BlockSigned
+                | Self::CheckpointClaimed
+                | Self::BundleClaimed
+                | Self::AttemptRecorded
+                | Self::AttemptSent
+        )
     }
 }
 
@@ -170,7 +193,7 @@ impl Failpoints {
 }
 
 fn points() -> impl Iterator<Item = Point> {
-    Point::ALL.into_iter().chain([Point::LogSync])
+    Point::ALL.into_iter().chain([Point::LogSync]).chain(Point::OF_MEMBERS)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use ollin_guard::Phase;
-use ollin_protocol::units::ReplicaId;
+use ollin_protocol::units::{ReplicaId, Slot};
 use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError};
@@ -16,6 +16,7 @@ use super::error::MemberError;
 use super::propose::{ProposeError, elapsed_ms};
 use crate::command::{Command, Reply};
 use crate::entry::MembershipRecord;
+use crate::failpoint;
 use crate::membership::rule::{self, Health, Plan, Situation};
 use crate::membership::{EnlistRefusal, EnlistToken, Member, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::{LogId, Raft, from_log_id};
@@ -113,6 +114,7 @@ impl SigningLog {
         let (situation, set_by) = self.situation();
         let plan = rule::plan(order, &situation)?;
         let warnings = plan.warnings(&situation);
+        failpoint::reach("order-taken", Slot::new(0)).await;
         let (change, keep, subject) = match plan {
             Plan::Learner { member, dropped } => {
                 let replica = member.name;
@@ -122,6 +124,7 @@ impl SigningLog {
                         return Err(MemberError::Unknown { waited_ms: elapsed_ms(started) });
                     }
                 };
+                failpoint::reach("id-reserved", Slot::new(0)).await;
                 let changes = [ChangeMembers::AddNodes(BTreeMap::from([(id, member)])), ChangeMembers::RemoveNodes(dropped)];
                 (changes.to_vec(), true, (id, replica))
             }
@@ -139,15 +142,21 @@ impl SigningLog {
                 let subject = situation.members.get(&id).map_or(self.replica(), |member| member.name);
                 (vec![ChangeMembers::RemoveNodes(dropped)], true, (id, subject))
             }
+            Plan::Already(raft_id) => {
+                let index = set_by.map_or(0, |set_by| set_by.index);
+                let (replica, voters) = (order.subject(), self.voter_names());
+                return Ok(MemberChanged { replica, raft_id, index, voters, already: true, warnings });
+            }
         };
         // Decided on this membership: if another one came between, nothing is changed.
         let request = ChangeMembershipRequest::new(ChangeMembers::Batch(change), keep);
         let request = request.with_preconditions([Precondition::LastMembershipLogId { last_membership_log_id: set_by }]);
         let index = self.change(request, deadline).await?;
+        failpoint::reach("members-changed", Slot::new(0)).await;
         let (raft_id, replica) = subject;
         let voters = self.voter_names();
         tracing::info!(?order, raft_id, index, ?voters, "members changed");
-        Ok(MemberChanged { replica, raft_id, index, voters, warnings })
+        Ok(MemberChanged { replica, raft_id, index, voters, already: false, warnings })
     }
 
     /// Has Raft make a change, in one or two steps, and returns the index of the last one.
@@ -210,6 +219,7 @@ impl SigningLog {
             open: state.guard().phase() == Phase::Open,
             health: members.keys().map(|id| (*id, health(*id))).collect(),
             untaken: members.keys().copied().filter(|id| state.roster().is_open(*id)).collect(),
+            retired: state.roster().retired_replicas(),
             configurations,
             members,
             committed,

@@ -48,6 +48,28 @@ pub enum MemberOrder {
     },
 }
 
+impl MemberOrder {
+    /// The voter that the order takes the vote from. If it leads, leadership is handed over first.
+    pub const fn leaving(&self) -> Option<ReplicaId> {
+        match self {
+            Self::Demote { replica } | Self::Remove { replica } | Self::Replace { old: replica, .. } => Some(*replica),
+            Self::Add { .. } | Self::Renew { .. } | Self::Promote { .. } => None,
+        }
+    }
+
+    /// The replica that the order is about; the new one of two.
+    pub const fn subject(&self) -> ReplicaId {
+        match self {
+            Self::Add { replica, .. }
+            | Self::Renew { replica }
+            | Self::Promote { replica }
+            | Self::Demote { replica }
+            | Self::Remove { replica }
+            | Self::Replace { new: replica, .. } => *replica,
+        }
+    }
+}
+
 /// A change that is committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberChanged {
@@ -59,6 +81,8 @@ pub struct MemberChanged {
     pub index: u64,
     /// The names of all voters now.
     pub voters: Vec<ReplicaId>,
+    /// The members were so already: nothing was logged. An order may be given again when its outcome is not known.
+    pub already: bool,
     /// Something that is allowed and that an operator should know.
     pub warnings: Vec<String>,
 }
@@ -113,7 +137,7 @@ pub enum MemberRefusal {
         replica: ReplicaId,
     },
     /// It has no vote to lose or to hand on.
-    #[error("replica {replica} is no voter, it is a learner")]
+    #[error("replica {replica} is no voter, it is a learner: if it is to leave, `ollin cluster remove {replica}`")]
     Learner {
         /// Its name.
         replica: ReplicaId,
@@ -174,7 +198,7 @@ pub enum MemberRefusal {
         /// Of how many.
         voters: usize,
     },
-    /// The leader itself cannot leave.
+    /// The leader itself cannot leave: it hands over first, and its successor takes the order.
     #[error("replica {replica} leads: hand over first (`ollin cluster transfer`), then ask again")]
     Leads {
         /// Its name.

@@ -121,6 +121,11 @@ impl Roster {
         self.retired.get(&id)
     }
 
+    /// The last id of every replica that has a retired one.
+    pub(crate) fn retired_replicas(&self) -> BTreeMap<ReplicaId, u64> {
+        self.retired.iter().map(|(id, retired)| (retired.replica, *id)).collect()
+    }
+
     /// The latest retired id under a certificate.
     pub(crate) fn retired_certificate(&self, fingerprint: &[u8; 32]) -> Option<(u64, &Retirement)> {
         let mut of_certificate = self.retired.iter().filter(|(_, retired)| retired.fingerprint == *fingerprint);

@@ -5,7 +5,9 @@
 //! - it starts from one committed configuration, so that two changes never overlap;
 //! - of the voters after it, and of those before it, a majority runs and holds the log: the cluster goes on through the change;
 //! - a new voter holds all but the last [`LAG_MAX`] entries, so that it counts for what it promises from its first vote on;
-//! - the leader stays a voter, a full replica is left, and witnesses alone are no majority.
+//! - the leader stays a voter (one that is to leave hands over first), a full replica is left, and witnesses alone are no majority.
+//!
+//! An order that finds the members as it would make them changes nothing and is no fault: its answer may have been lost before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +37,8 @@ pub(crate) struct Situation {
     pub(crate) health: BTreeMap<u64, Health>,
     /// Reserved ids that no store has taken yet.
     pub(crate) untaken: BTreeSet<u64>,
+    /// Replicas that were members, with the last Raft id that each had.
+    pub(crate) retired: BTreeMap<ReplicaId, u64>,
 }
 
 /// What the leader knows of one member.
@@ -55,6 +59,8 @@ pub(crate) enum Plan {
     Voters { added: BTreeSet<u64>, removed: BTreeSet<u64>, dropped: BTreeSet<u64>, keep: bool },
     /// Learners leave.
     Dropped(BTreeSet<u64>),
+    /// The members are as they are to be; the Raft id is that of the order's replica.
+    Already(u64),
 }
 
 /// Decides about an order.
@@ -64,6 +70,9 @@ pub(crate) fn plan(order: &MemberOrder, now: &Situation) -> Result<Plan, MemberR
     }
     if !now.committed || now.configurations.len() != 1 {
         return Err(MemberRefusal::UnderWay);
+    }
+    if let Some(id) = now.is_done(order) {
+        return Ok(Plan::Already(id));
     }
     let plan = match order {
         MemberOrder::Add { replica, address, fingerprint, kind } => {
@@ -113,6 +122,29 @@ impl Situation {
             voters.retain(|id| !removed.contains(id));
         }
         voters
+    }
+
+    /// Whether the members are as `order` would make them: it was carried out before, and its answer was lost. The Raft id is that
+    /// of its replica.
+    fn is_done(&self, order: &MemberOrder) -> Option<u64> {
+        let newest = |replica: ReplicaId| self.members.iter().rfind(|(_, member)| member.name == replica).map(|(id, _)| *id);
+        let is_one = |replica: ReplicaId| self.members.values().filter(|member| member.name == replica).count() == 1;
+        let voter = |replica: ReplicaId| newest(replica).filter(|id| is_one(replica) && self.voters().contains(id));
+        let gone = |replica: ReplicaId| self.retired.get(&replica).copied().filter(|_| newest(replica).is_none());
+        match order {
+            MemberOrder::Add { replica, address, fingerprint, kind } => newest(*replica).filter(|id| {
+                let same = |held: &Member| (&held.address, &held.fingerprint, &held.kind) == (address, fingerprint, kind);
+                self.members.get(id).is_some_and(same)
+            }),
+            MemberOrder::Promote { replica } => voter(*replica),
+            MemberOrder::Demote { replica } => {
+                let has_vote = self.voters_of(*replica).is_ok();
+                newest(*replica).filter(|_| !has_vote)
+            }
+            MemberOrder::Remove { replica } => gone(*replica),
+            MemberOrder::Replace { old, new } => gone(*old).and_then(|_| voter(*new)),
+            MemberOrder::Renew { .. } => None,
+        }
     }
 
     /// All Raft ids of a replica, the newest last.
@@ -192,9 +224,16 @@ impl Situation {
     }
 
     fn promote(&self, replica: ReplicaId) -> Result<Plan, MemberRefusal> {
-        let learner = self.learner_of(replica)?;
-        self.require_caught_up(replica, learner)?;
         let mut earlier = self.ids_of(replica)?;
+        let learner = match self.learner_of(replica) {
+            // A leader died between the two steps: the new id votes, and what the old one was is left as a learner.
+            Err(MemberRefusal::Voter { .. }) if earlier.len() > 1 => {
+                earlier.pop_last();
+                return Ok(Plan::Dropped(earlier));
+            }
+            learner => learner?,
+        };
+        self.require_caught_up(replica, learner)?;
         earlier.remove(&learner);
         let removed: BTreeSet<u64> = earlier.intersection(&self.voters()).copied().collect();
         let dropped = earlier.difference(&removed).copied().collect();
@@ -215,8 +254,13 @@ impl Situation {
         if old == new {
             return Err(MemberRefusal::Itself { replica: old });
         }
+        let (leaving, entering) = (self.ids_of(old)?, self.ids_of(new)?);
+        // The same: the one that came in votes, and the one before it is left as a learner. A newer learner is no such one.
+        if leaving.is_disjoint(&self.voters()) && self.learner_of(new).is_err() && leaving.last() < entering.first() {
+            return Ok(Plan::Dropped(leaving));
+        }
         let removed = self.voters_of(old)?;
-        let dropped = self.ids_of(old)?.difference(&removed).copied().collect();
+        let dropped = leaving.difference(&removed).copied().collect();
         let learner = self.learner_of(new)?;
         self.require_caught_up(new, learner)?;
         Ok(Plan::Voters { added: BTreeSet::from([learner]), removed, dropped, keep: false })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use ollin_protocol::units::Slot;
 use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
 use parking_lot::RwLock;
@@ -14,7 +15,8 @@ use super::database::Database;
 use super::disk::Batch;
 use super::sync::SyncQueue;
 use crate::chain::{ChainIndex, Position};
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
+use crate::failpoint;
 use crate::halt::Halt;
 use crate::raft::{ApplyReply, LogId, Raft, RaftMembership, SnapshotMeta, log_id};
 use crate::state::State;
@@ -129,6 +131,9 @@ impl RaftStateMachine<Raft> for StateMachine {
             let answer = applied.map_err(|error| self.stop(error))?;
             self.progress.applied.send_replace(entry.index);
             if let Some(responder) = responder {
+                if matches!(&entry.body, Body::Membership(membership) if membership.configurations.len() > 1) {
+                    failpoint::reach("joint-applied", Slot::new(0)).await;
+                }
                 responder.send(ApplyReply(answer.map(Arc::new)));
             }
         }

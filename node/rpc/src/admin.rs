@@ -98,6 +98,10 @@ pub struct MembersChanged {
     pub index: u64,
     /// All voters now.
     pub voters: Vec<ReplicaId>,
+    /// The members were so already: nothing was changed.
+    pub already: bool,
+    /// The replica led, and leadership went to this one before the change was made.
+    pub handed_over_to: Option<ReplicaId>,
     /// What an operator should know.
     pub warnings: Vec<String>,
 }

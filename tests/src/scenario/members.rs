@@ -7,14 +7,15 @@ use ollin_rpc::view::ClusterStatus;
 use serde_json::Value;
 
 use super::failover::every_slot;
+use super::leaving;
 use crate::report::Outcome;
 use crate::wait::until;
 use crate::world::{Part, World};
 
 /// How long a command may take, catching up included.
-const COMMAND: Duration = Duration::from_secs(90);
+pub(super) const COMMAND: Duration = Duration::from_secs(90);
 /// How long a replica may take to notice what became of it.
-const NOTICE: Duration = Duration::from_secs(30);
+pub(super) const NOTICE: Duration = Duration::from_secs(30);
 /// Exit code of a change that a rule forbids.
 const REFUSED: i32 = 3;
 
@@ -33,6 +34,7 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     refusals(world, &mut outcome, leader, follower).await?;
     ids.extend(replaced(world, &mut outcome, follower).await?);
     ids.extend(healed(world, &mut outcome).await?);
+    ids.extend(leaving::leaders_leave(world, &mut outcome).await?);
     ids.extend(witnessed(world, &mut outcome).await?);
 
     let rises = ids.windows(2).all(|pair| pair[0] < pair[1]);
@@ -75,11 +77,12 @@ async fn added_promoted_demoted_removed(world: &mut World, outcome: &mut Outcome
 
 async fn refusals(world: &World, outcome: &mut Outcome, leader: u64, via: u64) -> Result<()> {
     let (leader, voter) = (leader.to_string(), via.to_string());
-    let cases: [(&[&str], &str); 5] = [
-        (&["promote", "9"], "unknown_replica"),
-        (&["promote", &voter], "voter"),
-        (&["demote", &leader], "leads"),
-        (&["remove", &leader], "leads"),
+    let again = run(world, outcome, via, &["promote", &voter]).await?;
+    outcome.check("to promote a voter changes nothing", again.pointer("/already") == Some(&Value::Bool(true)));
+    let cases: [(&[&str], &str); 4] = [
+        (&["promote", "99"], "unknown_replica"),
+        (&["remove", "99"], "unknown_replica"),
+        (&["replace", &leader, &voter], "voter"),
         (&["heal", &voter, "--timeout", "0"], "alive"),
     ];
     for (words, code) in cases {
@@ -163,7 +166,7 @@ async fn witnessed(world: &mut World, outcome: &mut Outcome) -> Result<Vec<u64>>
 }
 
 /// Runs a command that must succeed, and notes it.
-async fn run(world: &World, outcome: &mut Outcome, via: u64, words: &[&str]) -> Result<Value> {
+pub(super) async fn run(world: &World, outcome: &mut Outcome, via: u64, words: &[&str]) -> Result<Value> {
     let (exit, answer) = world.cluster_command(via, words, COMMAND).await?;
     outcome.table.row([
         words.iter().take(3).copied().collect::<Vec<_>>().join(" "),
@@ -175,19 +178,19 @@ async fn run(world: &World, outcome: &mut Outcome, via: u64, words: &[&str]) -> 
     Ok(answer)
 }
 
-async fn status(world: &World, id: u64) -> Result<ClusterStatus> {
+pub(super) async fn status(world: &World, id: u64) -> Result<ClusterStatus> {
     world.replica(id)?.status().await.with_context(|| format!("replica {id} shows no status"))
 }
 
 /// The other voters, as a replica shows them.
-fn others(status: &ClusterStatus, own: u64) -> Vec<u64> {
+pub(super) fn others(status: &ClusterStatus, own: u64) -> Vec<u64> {
     status.members.iter().filter(|member| member.voter && member.id.get() != own).map(|member| member.id.get()).collect()
 }
 
-fn voters(answer: &Value) -> usize {
+pub(super) fn voters(answer: &Value) -> usize {
     answer.pointer("/voters").and_then(Value::as_array).map_or(0, Vec::len)
 }
 
-fn raft_id(answer: &Value) -> Result<u64> {
+pub(super) fn raft_id(answer: &Value) -> Result<u64> {
     answer.pointer("/raft_id").and_then(Value::as_u64).context("no Raft id in the answer")
 }

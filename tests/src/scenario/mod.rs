@@ -9,6 +9,8 @@ mod follow;
 mod input_changed;
 mod latency;
 mod leadership;
+mod leaving;
+mod member_kills;
 mod members;
 mod memory;
 mod page;
@@ -118,6 +120,8 @@ pub enum Name {
     ParentLost,
     /// An official node that follows L1 only, from empty.
     Follower,
+    /// The leader killed at every named point of a change of the members.
+    MemberKills,
     /// Replicas added, promoted, demoted, removed, replaced and healed while slots go on.
     Members,
     /// A committee of four attesters, all ours.
@@ -160,6 +164,7 @@ impl Name {
             | Self::Refusals
             | Self::Follower
             | Self::Members
+            | Self::MemberKills
             | Self::Reorg
             | Self::ParentLost => (Profile::Failover, Prover::Off),
         }
@@ -196,6 +201,7 @@ impl Name {
             Self::Refusals => refusals::play(world).await,
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,
             Self::Members => members::play(world).await,
+            Self::MemberKills => member_kills::play(world).await,
             Self::Reorg => reorg::play(world).await,
             Self::ParentLost => parent_lost::play(world).await,
             Self::Duties => duties::play(world).await,

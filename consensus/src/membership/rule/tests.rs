@@ -26,6 +26,7 @@ fn four() -> Situation {
         leader: 1,
         health: [2, 3, 40].map(|id| (id, WELL)).into(),
         untaken: BTreeSet::new(),
+        retired: BTreeMap::new(),
     }
 }
 
@@ -85,7 +86,6 @@ fn one_change_at_a_time_and_none_before_the_cluster_exists() {
 #[test]
 fn names_addresses_and_certificates_are_not_shared() {
     let now = four();
-    assert!(matches!(plan(&add(4), &now), Err(MemberRefusal::Exists { .. })));
     let order = |change: fn(&mut Member)| {
         let mut other = member(5);
         change(&mut other);
@@ -98,6 +98,8 @@ fn names_addresses_and_certificates_are_not_shared() {
     };
     assert_eq!(shared(order(|member| member.address = "host:7002".to_owned())), (2, "address".to_owned()));
     assert_eq!(shared(order(|member| member.fingerprint = [4; 32])), (4, "certificate".to_owned()));
+    let moved = order(|member| member.name = name(4));
+    assert!(matches!(plan(&moved, &now), Err(MemberRefusal::Exists { .. })), "the name, at another address");
     for address in ["host", ":1", "host:0", "host:70000"] {
         let Member { name, fingerprint, kind, .. } = member(5);
         let order = MemberOrder::Add { replica: name, address: address.to_owned(), fingerprint, kind };
@@ -112,10 +114,37 @@ fn unknown_names_and_wrong_parts_are_named() {
         let members = [1, 2, 3, 4].map(name).to_vec();
         assert_eq!(plan(&order, &now), Err(MemberRefusal::Unknown { replica: name(9), members }));
     }
-    assert_eq!(plan(&promote(2), &now), Err(MemberRefusal::Voter { replica: name(2) }));
     assert_eq!(plan(&replace(3, 2), &now), Err(MemberRefusal::Voter { replica: name(2) }));
-    assert_eq!(plan(&demote(4), &now), Err(MemberRefusal::Learner { replica: name(4) }));
+    assert_eq!(plan(&replace(4, 2), &now), Err(MemberRefusal::Learner { replica: name(4) }));
     assert_eq!(plan(&replace(4, 4), &now), Err(MemberRefusal::Itself { replica: name(4) }));
+}
+
+#[test]
+fn an_order_whose_answer_was_lost_is_answered_again_and_changes_nothing() {
+    let mut now = four();
+    now.retired = BTreeMap::from([(name(9), 9), (name(3), 2)]);
+    assert_eq!(plan(&add(4), &now), Ok(Plan::Already(40)));
+    assert_eq!(plan(&promote(2), &now), Ok(Plan::Already(2)));
+    assert_eq!(plan(&demote(4), &now), Ok(Plan::Already(40)));
+    assert_eq!(plan(&remove(9), &now), Ok(Plan::Already(9)));
+    assert_eq!(plan(&replace(9, 3), &now), Ok(Plan::Already(3)));
+    // Gone, but its successor has no vote yet; and one that came back after its removal.
+    assert!(matches!(plan(&replace(9, 4), &now), Err(MemberRefusal::Unknown { .. })));
+    assert_eq!(plan(&remove(3), &now), Ok(voters(&[], &[3])));
+    // A learner beside an old id that votes is not promoted yet, nor demoted.
+    now.members.insert(50, member(3));
+    now.health.insert(50, WELL);
+    assert_eq!(plan(&promote(3), &now), Ok(voters(&[50], &[3])));
+    assert!(matches!(plan(&demote(3), &now), Ok(Plan::Voters { .. })));
+    // A leader died in the middle of a joint change: what was to leave is left as a learner, and leaves.
+    now.configurations = vec![BTreeSet::from([1, 2, 50])];
+    assert_eq!(plan(&promote(3), &now), Ok(Plan::Dropped(BTreeSet::from([3]))));
+    now.configurations = vec![BTreeSet::from([1, 2, 40])];
+    now.members.remove(&50);
+    assert_eq!(plan(&replace(3, 4), &now), Ok(Plan::Dropped(BTreeSet::from([3]))));
+    assert_eq!(plan(&remove(3), &now), Ok(Plan::Dropped(BTreeSet::from([3]))));
+    // Not while another change is under way.
+    assert_eq!(plan(&remove(9), &Situation { committed: false, ..now }), Err(MemberRefusal::UnderWay));
 }
 
 #[test]
@@ -225,7 +254,7 @@ prop_compose! {
         }
         let voters = ids.clone().filter(|id| voting[at(*id)] || *id == leader).collect();
         let health = ids.map(|id| (id, Health { behind: behind[at(id)], silent_ms: silent[at(id)] })).collect();
-        Situation { open: true, configurations: vec![voters], members, committed: true, leader, health, untaken: BTreeSet::new() }
+        Situation { open: true, configurations: vec![voters], members, committed: true, leader, health, untaken: BTreeSet::new(), retired: BTreeMap::new() }
     }
 }
 

@@ -12,8 +12,9 @@ use super::response;
 use crate::admin::{AdminCommand, MemberChange, MemberChangeRefused};
 use crate::limit::Limits;
 
-/// How long a change may take before the caller is told that its outcome is unknown.
-const DEADLINE: Duration = Duration::from_secs(45);
+/// How long a change may take before the caller is told that its outcome is unknown: leadership may be handed over first, at its
+/// moment in the slot.
+const DEADLINE: Duration = Duration::from_secs(150);
 
 /// Reads the order, hands it on and answers with its outcome.
 pub(super) async fn change(commands: &mpsc::Sender<AdminCommand>, limits: &Limits, request: Request<Body>) -> Response {
