@@ -24,6 +24,8 @@ pub(crate) struct Testimony {
     pub(crate) standing: Standing,
     /// The members that it has applied, by Raft id; only for a member.
     pub(crate) members: BTreeMap<u64, Member>,
+    /// Term and index of the entry that made them the members.
+    pub(crate) set_by: Option<(u64, u64)>,
 }
 
 /// What a certificate is to a cluster.
@@ -112,8 +114,9 @@ impl Testimony {
             (None, Some((id, Retirement { index, .. }))) => Standing::Retired { id, index: *index },
             (None, None) => Standing::Stranger,
         };
-        let members = if newest.is_some() { members.clone() } else { BTreeMap::new() };
-        Self { has_log, standing, members }
+        let (members, set_by) =
+            if newest.is_some() { (members.clone(), state.membership().set_by) } else { (BTreeMap::new(), None) };
+        Self { has_log, standing, members, set_by }
     }
 }
 
@@ -179,7 +182,7 @@ mod tests {
     const NAME: ReplicaId = ReplicaId::new(4);
 
     fn says(standing: Standing) -> Testimony {
-        Testimony { has_log: true, standing, members: BTreeMap::new() }
+        Testimony { has_log: true, standing, members: BTreeMap::new(), set_by: None }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! fingerprint is the one that the membership records for the replica that the frame names as its sender; a client accepts only
 //! the certificate that the membership records for the replica that it dials.
 
+mod book;
 mod client;
 mod frame;
 mod greeter;

@@ -29,6 +29,8 @@ pub(super) struct Admitted {
     pub(super) identity: Identity,
     /// The members by Raft id.
     pub(super) members: BTreeMap<u64, Member>,
+    /// The entry that made them the members, as a member says who has applied it: the own log has to come as far.
+    pub(super) set_by: Option<(u64, u64)>,
     /// Whether the store knows its id; until it does the process takes no part.
     pub(super) has_id: bool,
     pub(super) refusal: Option<AdmissionRefusal>,
@@ -44,13 +46,14 @@ pub(super) async fn admit(
     let known = database.membership()?.map(|stored| stored.membership.members);
     let identity = database.identity(cluster, name)?;
     if let (Some(identity), Some(members)) = (identity, known) {
-        return Ok(Admitted { identity, members, has_id: true, refusal: None });
+        return Ok(Admitted { identity, members, set_by: None, has_id: true, refusal: None });
     }
     let testimonies = ask(wire, name, &listed).await;
-    let members = testimonies.iter().map(|one| &one.members).max_by_key(|members| members.keys().next_back());
-    let members = members.filter(|members| !members.is_empty()).unwrap_or(&listed).clone();
+    let latest = testimonies.iter().filter(|one| !one.members.is_empty()).max_by_key(|one| one.set_by);
+    let (members, set_by) = latest.map_or((&listed, None), |one| (&one.members, one.set_by));
+    let members = members.clone();
     if let Some(identity) = identity {
-        return Ok(Admitted { identity, members, has_id: true, refusal: None });
+        return Ok(Admitted { identity, members, set_by, has_id: true, refusal: None });
     }
     let unnamed = Identity { cluster, name, id: name.get(), token: None, enlisted: true };
     Ok(match admission::decide(name, &testimonies) {
@@ -58,10 +61,10 @@ pub(super) async fn admit(
             let identity = Identity { id, token: Some(admission::new_token()), enlisted: false, ..unnamed };
             database.adopt(&identity)?;
             tracing::info!(id, "this replica was added: its new store takes the Raft id");
-            Admitted { identity, members, has_id: true, refusal: None }
+            Admitted { identity, members, set_by, has_id: true, refusal: None }
         }
-        Admission::Fresh => Admitted { identity: unnamed, members, has_id: false, refusal: None },
-        Admission::Refused(refusal) => Admitted { identity: unnamed, members, has_id: false, refusal: Some(refusal) },
+        Admission::Fresh => Admitted { identity: unnamed, members, set_by, has_id: false, refusal: None },
+        Admission::Refused(refusal) => Admitted { identity: unnamed, members, set_by, has_id: false, refusal: Some(refusal) },
     })
 }
 

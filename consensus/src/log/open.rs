@@ -129,6 +129,7 @@ impl SigningLog {
         let halt = Halt::new();
         let membership = stored_membership(&database, &admitted.members)?;
         let shared = Shared::new(me, admitted.members.clone(), Arc::clone(&chain), recovery.clone(), halt.clone());
+        shared.hear_members(admitted.set_by, admitted.members.clone());
         let client = Client::new(shared.clone(), Arc::clone(&wire));
 
         refuse_second_process(&config, &client, &shared).await?;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::close::Closer;
 use crate::entry::MembershipRecord;
 use crate::membership::MemberKind;
-use crate::raft::Raft;
+use crate::raft::{Raft, from_log_id};
 use crate::role::{Action, Event, LogIndex, Role, Term};
 use crate::runtime::{self, JoinHandle};
 use crate::store::{Progress, SharedState, StateMachine};
@@ -83,7 +83,8 @@ impl RoleLoop {
             self.shared.halt.halt(format!("raft has stopped: {fatal}"));
         }
         let membership = MembershipRecord::from(metrics.membership_config.membership());
-        self.shared.set_members(membership.members);
+        let set_by = metrics.membership_config.log_id().as_ref().map(from_log_id);
+        self.shared.set_members(set_by, membership.members);
         self.term.send_if_modified(|term| {
             let changed = term.get() != metrics.current_term;
             *term = Term::new(metrics.current_term);

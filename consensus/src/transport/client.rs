@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::join_all;
 
 use super::frame::{Frame, Refused, Request, Response};
 use super::peers::Shared;
@@ -53,6 +54,15 @@ impl Client {
     pub(crate) async fn hello(&self, to: u64, wait: Duration) -> Result<Answered, CallError> {
         let timed_out = |_| CallError::Timeout { replica: to, waited_ms: wait.as_millis() };
         timeout(wait, self.ask(to, None, Request::Hello)).await.map_err(timed_out)?.map(|(answered, _)| answered)
+    }
+
+    /// Asks all others who the members are: what they have applied may be later than the own log.
+    pub(super) async fn learn_members(&self, wait: Duration) {
+        let others = self.shared.members().into_iter().filter(|(id, _)| *id != self.shared.me.replica);
+        let asked = others.map(|(_, member)| async move { testimony(self.wire.as_ref(), &member, wait).await });
+        for testimony in join_all(asked).await.into_iter().flatten() {
+            self.shared.hear_members(testimony.set_by, testimony.members);
+        }
     }
 
     async fn ask(&self, to: u64, lane: Option<Lane>, request: Request) -> Result<(Answered, Response), CallError> {

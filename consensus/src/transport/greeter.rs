@@ -1,7 +1,7 @@
 //! Keeping in touch: every replica greets every other one, whoever leads.
 //!
 //! So connections are there before an election needs them, replicas that never replicate to each other compare their histories,
-//! and each knows which of the others are alive.
+//! and each knows which of the others are alive. Whoever has turned a stranger away asks the members who they are.
 
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ pub(crate) async fn greet(client: Client, shared: Shared, stop: CancellationToke
             }
         });
         join_all(greetings).await;
+        if shared.take_stranger() {
+            client.learn_members(WAIT).await;
+        }
         tokio::select! {
             biased;
             () = stop.cancelled() => return,

@@ -8,6 +8,7 @@ use ollin_protocol::units::ReplicaId;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 
+use super::book::{Book, SetBy};
 use super::frame::{Frame, Refused};
 use super::tls::Fingerprint;
 use crate::chain::{ChainIndex, Position};
@@ -35,7 +36,7 @@ pub(crate) struct Self_ {
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) me: Self_,
-    members: Arc<RwLock<BTreeMap<u64, Member>>>,
+    book: Arc<RwLock<Book>>,
     heard: Arc<Mutex<BTreeMap<u64, Heard>>>,
     confirmed: Arc<Mutex<BTreeMap<u64, u64>>>,
     pub(crate) chain: Arc<RwLock<ChainIndex>>,
@@ -67,35 +68,26 @@ impl Shared {
         recovery: Recovery,
         halt: Halt,
     ) -> Self {
-        let members = Arc::new(RwLock::new(members));
-        Self {
-            me,
-            members,
-            heard: Arc::default(),
-            confirmed: Arc::default(),
-            chain,
-            recovery,
-            halt,
-            leadership: Leadership::new(),
-        }
+        let book = Arc::new(RwLock::new(Book::new(members)));
+        Self { me, book, heard: Arc::default(), confirmed: Arc::default(), chain, recovery, halt, leadership: Leadership::new() }
     }
 
     pub(crate) fn member(&self, replica: u64) -> Option<Member> {
-        self.members.read().get(&replica).cloned()
+        self.book.read().members().get(&replica).cloned()
     }
 
     pub(crate) fn members(&self) -> BTreeMap<u64, Member> {
-        self.members.read().clone()
+        self.book.read().members().clone()
     }
 
     /// The stable name of a Raft id's replica, if it is a member.
     pub(crate) fn name(&self, id: u64) -> Option<ReplicaId> {
-        self.members.read().get(&id).map(|member| member.name)
+        self.book.read().members().get(&id).map(|member| member.name)
     }
 
     /// The Raft id under which a replica is a member now; of two, the newer.
     pub(crate) fn id(&self, name: ReplicaId) -> Option<u64> {
-        self.members.read().iter().rfind(|(_, member)| member.name == name).map(|(id, _)| *id)
+        self.book.read().members().iter().rfind(|(_, member)| member.name == name).map(|(id, _)| *id)
     }
 
     /// This replica's id is no member's any more: it stops for good.
@@ -117,19 +109,31 @@ impl Shared {
     }
 
     /// The membership in the log takes the place of `cluster.json` as soon as there is one.
-    pub(crate) fn set_members(&self, members: BTreeMap<u64, Member>) {
-        if !members.is_empty() && *self.members.read() != members {
-            *self.members.write() = members;
-        }
+    pub(crate) fn set_members(&self, set_by: SetBy, members: BTreeMap<u64, Member>) {
+        self.book.write().write(set_by, members);
+    }
+
+    /// A membership that another member has applied.
+    pub(crate) fn hear_members(&self, set_by: SetBy, members: BTreeMap<u64, Member>) {
+        self.book.write().hear(set_by, members);
+    }
+
+    /// The owner of a certificate that is no member's was turned away: it may be one that joined later than this replica knows.
+    pub(super) fn note_stranger(&self) {
+        self.book.write().note_stranger();
+    }
+
+    pub(super) fn take_stranger(&self) -> bool {
+        self.book.write().take_stranger()
     }
 
     pub(super) fn is_member_certificate(&self, fingerprint: &Fingerprint) -> bool {
-        self.members.read().values().any(|member| member.fingerprint == *fingerprint)
+        self.book.read().members().values().any(|member| member.fingerprint == *fingerprint)
     }
 
     /// The member that a certificate belongs to.
     pub(super) fn member_with(&self, fingerprint: &Fingerprint) -> Option<u64> {
-        self.members.read().iter().rfind(|(_, member)| member.fingerprint == *fingerprint).map(|(id, _)| *id)
+        self.book.read().members().iter().rfind(|(_, member)| member.fingerprint == *fingerprint).map(|(id, _)| *id)
     }
 
     pub(crate) fn last_heard(&self, replica: u64) -> Option<Duration> {

@@ -79,7 +79,11 @@ impl Server {
 
     /// Whether `sender` is a member's certificate: nothing of anybody else need be read.
     pub fn admits(&self, sender: &Fingerprint) -> bool {
-        self.inner.shared.is_member_certificate(sender)
+        let is_member = self.inner.shared.is_member_certificate(sender);
+        if !is_member {
+            self.inner.shared.note_stranger();
+        }
+        is_member
     }
 
     /// A connection from the owner of a certificate has ended, by whatever side. A leader keeps its connections: when one ends, its
@@ -125,7 +129,10 @@ impl Server {
             return Err(Refused::Recipient { replica: shared.me.replica });
         }
         let member = shared.member(frame.from).filter(|member| member.fingerprint == sender);
-        let member = member.ok_or_else(|| self.refuse_stranger(frame.from, &sender))?;
+        let member = member.ok_or_else(|| {
+            shared.note_stranger();
+            self.refuse_stranger(frame.from, &sender)
+        })?;
         let is_hello = matches!(frame.body, Request::Hello);
         if frame.from == shared.me.replica {
             // A starting process asks its own address whether somebody else is there.

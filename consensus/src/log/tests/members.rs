@@ -101,6 +101,30 @@ async fn under_load_a_replica_is_added_promoted_demoted_and_removed_and_another_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_that_catches_up_from_the_first_entry_takes_a_leader_that_joined_later() {
+    let mut cluster = Cluster::created().await;
+    let fourth = cluster.add(4, MemberKind::Full).await;
+    cluster.change(MemberOrder::Promote { replica: name(4) }).await;
+    cluster.leader().await.hand_over(name(4)).await.unwrap();
+    cluster::until(|| fourth.role().borrow().active_term().is_some()).await;
+    // The log still begins with the membership of 1, 2 and 3, and nobody but 4 sends it. This one is added while it leads; the next
+    // one is known to a replica only that was down when it joined.
+    let down = name(3);
+    cluster.stop(down).await;
+    let fifth = cluster.add(5, MemberKind::Full).await;
+    cluster.change(MemberOrder::Promote { replica: name(5) }).await;
+    cluster.leader().await.hand_over(name(5)).await.unwrap();
+    cluster::until(|| fifth.role().borrow().active_term().is_some()).await;
+    let (ours, term) = (attestation(10, 1), fifth.view().term);
+    cluster::claim_one(&fifth, &ours).await.unwrap();
+    let back = cluster.start(down).await.unwrap();
+    cluster::until(|| back.bound(&duty_of(&ours)).is_some()).await;
+    assert_eq!(fifth.view().term, term, "by the word of a leader that it did not know");
+    drop((fourth, fifth, back));
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_emptied_replica_comes_back_under_a_new_id_and_its_old_id_is_retired() {
     let mut cluster = Cluster::created().await;
     let (ours, other) = (attestation(10, 1), attestation(10, 2));
