@@ -60,6 +60,29 @@ impl DirectoryLock {
     }
 }
 
+/// Keeps a replica from starting while its directory is read. Nothing is written.
+#[derive(Debug)]
+pub(crate) struct ReadLock {
+    _file: File,
+}
+
+impl ReadLock {
+    /// Takes a directory that a replica has used; one that is in use is refused.
+    pub(crate) fn take(path: &Path) -> Result<Self, DirectoryError> {
+        let io = |source| DirectoryError::Io { path: path.to_owned(), source };
+        let mut file = File::open(path.join(LOCK_FILE)).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let pid = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
+                Err(DirectoryError::InUse { path: path.to_owned(), pid })
+            }
+            Err(TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +95,13 @@ mod tests {
         let refused = DirectoryLock::take(&path).unwrap_err();
         assert!(matches!(refused, DirectoryError::InUse { pid: Some(pid), .. } if pid == std::process::id()));
         assert!(refused.to_string().contains(&format!("process {}", std::process::id())));
+        assert!(matches!(ReadLock::take(&path), Err(DirectoryError::InUse { pid: Some(_), .. })));
         drop(held);
+        let read = ReadLock::take(&path).unwrap();
+        assert!(matches!(DirectoryLock::take(&path), Err(DirectoryError::InUse { .. })), "no replica starts while it is read");
+        drop(read);
         DirectoryLock::take(&path).unwrap();
+        assert!(matches!(ReadLock::take(&directory.path().join("other")), Err(DirectoryError::Io { .. })));
+        assert!(!directory.path().join("other").exists(), "reading makes nothing");
     }
 }

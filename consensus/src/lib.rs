@@ -33,6 +33,7 @@ mod halt;
 mod leadership;
 mod log;
 pub mod membership;
+mod offline;
 mod raft;
 mod recovery;
 mod role;
@@ -63,6 +64,7 @@ pub use log::{
     ProceedError, SeenSignature, SigningLog,
 };
 pub use membership::{MemberChanged, MemberKind, MemberOrder, MemberRefusal};
+pub use offline::{OfflineError, OfflineLog};
 pub use ollin_guard::{Binding, Duty, DutyKind, Evidence, Phase, Refusal, Sighting};
 pub use recovery::{Anchor, Memory, Promise, StartRefusal, default_anchor_directory};
 pub use role::{LogIndex, Role, Term};

@@ -124,17 +124,16 @@ pub(crate) struct CertificatesArgs {
     /// The folder holds a cluster already: make certificates for more replicas of it
     #[arg(long)]
     pub(crate) extend: bool,
+    /// Print one JSON object, also for a refusal
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ollin cluster create`.
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
-    /// The replica's admin port
-    #[arg(long, default_value = "http://127.0.0.1:8880")]
-    pub(crate) admin_url: Url,
-    /// File that holds the admin key
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) admin: AdminAccess,
 }
 
 /// Why an `ID=HOST:PORT` is none.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::DiscardArgs;
+use crate::refusal::Refusal;
 
 /// Lays the store aside and says where. Exit codes: 0 done, 3 refused.
 pub(crate) fn run(arguments: &DiscardArgs) -> ExitCode {
@@ -19,13 +20,6 @@ pub(crate) fn run(arguments: &DiscardArgs) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            eprintln!("ollin: {error:#}");
-            if *json {
-                println!("{}", json!({ "error": { "code": "refused", "message": format!("{error:#}") } }));
-            }
-            ExitCode::from(3)
-        }
+        Err(error) => Refusal::of("discard", format!("{:#}", anyhow::Error::new(error))).report(*json),
     }
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod audit_file;
 pub(crate) mod command;
+mod list;
 pub(crate) mod missed;
+mod offline;
 pub(crate) mod serve;
 mod verify;
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use ollin_rpc::view::ClusterStatus;
 use ollin_rpc::{ClusterCreated, CreationRefused};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
-use crate::cli::{CreateArgs, StatusArgs};
+use crate::cli::{AdminAccess, CreateArgs, StatusArgs};
 use crate::health::Health;
+use crate::refusal::{Refusal, exit};
 use crate::status_text::{self, Ink};
 
 /// How long a replica may take to show its status.
@@ -71,22 +72,28 @@ fn shown(status: &ClusterStatus, arguments: &StatusArgs) -> anyhow::Result<Strin
 }
 
 /// `ollin cluster create`.
-///
-/// # Errors
-/// If the replica cannot be reached, refuses the key, or refuses to create a cluster: its reason is the message.
-pub(crate) async fn create_cluster(arguments: &CreateArgs) -> anyhow::Result<()> {
-    let url = arguments.admin_url.join("/cluster/create").context("the admin URL of the replica")?;
-    let request = with_key(Client::new().post(url.clone()), arguments.api_key_file.as_deref())?.timeout(CREATE_TIMEOUT);
+pub(crate) async fn create_cluster(arguments: &CreateArgs) -> ExitCode {
+    exit(arguments.admin.json, created(arguments).await.map(|()| ExitCode::SUCCESS))
+}
+
+async fn created(arguments: &CreateArgs) -> Result<(), Refusal> {
+    let AdminAccess { admin_url, api_key_file, json } = &arguments.admin;
+    let url = admin_url.join("/cluster/create").context("the admin URL of the replica")?;
+    let request = with_key(Client::new().post(url.clone()), api_key_file.as_deref())?.timeout(CREATE_TIMEOUT);
     let response = send_any(request, &url).await?;
-    if response.status() != StatusCode::OK {
-        let status = response.status();
-        let text = response.text().await.unwrap_or_default();
-        match serde_json::from_str::<CreationRefused>(&text) {
-            Ok(refused) => bail!("no cluster was created: {refused}"),
-            Err(_) => bail!("{url} answered {status}: {text}"),
-        }
+    let status = response.status();
+    let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
+    if status != StatusCode::OK {
+        return Err(match serde_json::from_str::<CreationRefused>(&text) {
+            Ok(refused) => Refusal::of(refused.code, format!("no cluster was created: {}", refused.message)),
+            Err(_) => anyhow!("{url} answered {status}: {text}").into(),
+        });
     }
-    let created: ClusterCreated = response.json().await.with_context(|| format!("the answer of {url}"))?;
+    let created: ClusterCreated = serde_json::from_str(&text).with_context(|| format!("the answer of {url}: {text}"))?;
+    if *json {
+        println!("{}", serde_json::to_string_pretty(&created).context("the answer as JSON")?);
+        return Ok(());
+    }
     println!("cluster {} is created", created.cluster_id);
     println!("floor: slot {} (nothing is signed at or below it)", created.floor);
     for attester in &created.attesters {

@@ -15,6 +15,7 @@ mod lead;
 mod leadership;
 mod members;
 mod order;
+mod refusal;
 mod start;
 mod status;
 mod status_text;
@@ -54,15 +55,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Status(arguments) => return runtime()?.block_on(http::status(&arguments)),
-        Command::Duties(command) => return runtime()?.block_on(duties::command::duties(&command)),
-        Command::Attester(command) => return runtime()?.block_on(duties::command::attester(&command)),
-        Command::Cluster(ClusterCommand::Certificates(arguments)) => cluster::certificates(&arguments)?,
-        Command::Cluster(ClusterCommand::Transfer(arguments)) => return runtime()?.block_on(order::transfer(&arguments)),
-        Command::Cluster(ClusterCommand::Drain(arguments)) => return runtime()?.block_on(order::drain(&arguments)),
-        Command::Cluster(ClusterCommand::ProceedWithout(arguments)) => {
-            return runtime()?.block_on(order::proceed_without(&arguments));
+        Command::Duties(command) => return Ok(runtime()?.block_on(duties::command::duties(&command))),
+        Command::Attester(command) => return Ok(runtime()?.block_on(duties::command::attester(&command))),
+        Command::Cluster(ClusterCommand::Certificates(arguments)) => return Ok(cluster::certificates(&arguments)),
+        Command::Cluster(ClusterCommand::Transfer(arguments)) => {
+            return Ok(runtime()?.block_on(order::transfer(&arguments)));
         }
-        Command::Cluster(ClusterCommand::Create(arguments)) => runtime()?.block_on(http::create_cluster(&arguments))?,
+        Command::Cluster(ClusterCommand::Drain(arguments)) => return Ok(runtime()?.block_on(order::drain(&arguments))),
+        Command::Cluster(ClusterCommand::ProceedWithout(arguments)) => {
+            return Ok(runtime()?.block_on(order::proceed_without(&arguments)));
+        }
+        Command::Cluster(ClusterCommand::Create(arguments)) => {
+            return Ok(runtime()?.block_on(http::create_cluster(&arguments)));
+        }
         Command::Cluster(ClusterCommand::Members(command)) => return Ok(runtime()?.block_on(members::run(&command))),
     }
     Ok(ExitCode::SUCCESS)

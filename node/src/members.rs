@@ -14,12 +14,9 @@ use reqwest::Client;
 use serde::Serialize;
 
 use crate::cli::{AddArgs, MembersCommand, Newcomer, OneArgs, ReplaceArgs, Target};
+use crate::refusal::{Refusal, exit};
 use crate::{discard, http};
 
-/// Exit code of a change that breaks a rule: nothing was changed.
-const REFUSED: u8 = 3;
-/// Exit code of a wait that took too long: what was done stays done, and the command may be given again.
-const TOO_LONG: u8 = 4;
 /// How long the replica may take over one order.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(160);
 /// Pause between two tries of what needs time.
@@ -27,37 +24,12 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long a change of the leader, or a member that was just stopped, may be in the way.
 const SETTLING: Duration = Duration::from_secs(15);
 
-/// Why a command did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum MembersError {
-    /// A rule forbids it.
-    #[error(transparent)]
-    Refused(#[from] MemberChangeRefused),
-    /// It was still in the way when the time was over.
-    #[error("not done within {waited_s} s: {last}")]
-    TooLong {
-        /// How long it waited.
-        waited_s: u64,
-        /// What was in the way.
-        last: MemberChangeRefused,
-    },
-    /// The replica cannot be asked, or a file cannot be read.
-    #[error(transparent)]
-    Failed(#[from] anyhow::Error),
-}
-
 /// What was done, for `--json`.
 #[derive(Debug, Serialize)]
 struct Done {
     done: &'static str,
     #[serde(flatten)]
     changed: MembersChanged,
-}
-
-/// What was not, for `--json`.
-#[derive(Debug, Serialize)]
-struct NotDone {
-    error: MemberChangeRefused,
 }
 
 /// Runs a command and prints its outcome. Exit codes: 0 done, 1 failed or unknown, 3 refused, 4 not done in time.
@@ -80,32 +52,11 @@ pub(crate) async fn run(command: &MembersCommand) -> ExitCode {
         MembersCommand::Heal(arguments) => (arguments.target.json, heal(arguments).await),
         MembersCommand::Discard(arguments) => return discard::run(arguments),
     };
-    match outcome {
-        Ok(done) => {
-            print(&done, json);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            let (code, named) = match error {
-                MembersError::Refused(refused) => {
-                    let is_refusal = !["unknown", "halted"].contains(&refused.code.as_str());
-                    (if is_refusal { REFUSED } else { 1 }, refused)
-                }
-                MembersError::TooLong { .. } => {
-                    let message = error.to_string();
-                    (TOO_LONG, MemberChangeRefused { code: "too_long".to_owned(), message })
-                }
-                MembersError::Failed(error) => {
-                    (1, MemberChangeRefused { code: "failed".to_owned(), message: format!("{error:#}") })
-                }
-            };
-            eprintln!("ollin: {}", named.message);
-            if json && let Ok(text) = serde_json::to_string(&NotDone { error: named }) {
-                println!("{text}");
-            }
-            ExitCode::from(code)
-        }
-    }
+    let printed = outcome.map(|done| {
+        print(&done, json);
+        ExitCode::SUCCESS
+    });
+    exit(json, printed)
 }
 
 fn print(done: &Done, json: bool) {
@@ -127,7 +78,7 @@ fn print(done: &Done, json: bool) {
     println!("replica {replica} (Raft id {raft_id}) is {already}{}; voters: {}", done.done, voters.join(", "));
 }
 
-async fn add(arguments: &AddArgs) -> Result<Done, MembersError> {
+async fn add(arguments: &AddArgs) -> Result<Done, Refusal> {
     let AddArgs { replica, newcomer, target } = arguments;
     let changed = settle(target, &newcomer.order(*replica)?).await?;
     if !target.json {
@@ -136,11 +87,11 @@ async fn add(arguments: &AddArgs) -> Result<Done, MembersError> {
     Ok(Done { done: if changed.already { "a member" } else { "added as a learner" }, changed })
 }
 
-async fn one(done: &'static str, arguments: &OneArgs, change: MemberChange) -> Result<Done, MembersError> {
+async fn one(done: &'static str, arguments: &OneArgs, change: MemberChange) -> Result<Done, Refusal> {
     Ok(Done { done, changed: settle(&arguments.target, &change).await? })
 }
 
-async fn replace(arguments: &ReplaceArgs) -> Result<Done, MembersError> {
+async fn replace(arguments: &ReplaceArgs) -> Result<Done, Refusal> {
     let ReplaceArgs { old, new, newcomer, target } = arguments;
     let status = status(target).await?;
     if !status.members.iter().any(|member| member.id == *new) {
@@ -151,12 +102,12 @@ async fn replace(arguments: &ReplaceArgs) -> Result<Done, MembersError> {
     Ok(Done { done: "in its place", changed })
 }
 
-async fn heal(arguments: &OneArgs) -> Result<Done, MembersError> {
+async fn heal(arguments: &OneArgs) -> Result<Done, Refusal> {
     let OneArgs { replica, target } = arguments;
     let before = status(target).await?;
     let renewed = match settle(target, &MemberChange::Renew { replica: *replica }).await {
         // An earlier `heal` was interrupted, and its id waits for its store.
-        Err(MembersError::Refused(refused)) if refused.code == "renewed" => None,
+        Err(refused) if refused.code == "renewed" => None,
         outcome => Some(outcome?),
     };
     if let Some(changed) = &renewed {
@@ -172,26 +123,33 @@ async fn heal(arguments: &OneArgs) -> Result<Done, MembersError> {
     }
 }
 
-/// Gives an order until it is carried out or refused for a reason that time does not cure.
-async fn settle(target: &Target, change: &MemberChange) -> Result<MembersChanged, MembersError> {
-    let started = Instant::now();
+/// Gives an order until it is carried out or refused for a reason that time does not cure. One whose outcome is not known is given
+/// again, too: if it was carried out, it is answered so and changes nothing.
+async fn settle(target: &Target, change: &MemberChange) -> Result<MembersChanged, Refusal> {
     let mut said = String::new();
+    let mut in_the_way = (String::new(), Instant::now());
     loop {
         let refused = match order(target, change).await {
-            Err(MembersError::Refused(refused)) => refused,
+            Err(refused) => refused,
             outcome => return outcome,
         };
+        // Each thing that is in the way has its own time: a leader may change while a learner catches up.
+        if in_the_way.0 != refused.code {
+            in_the_way = (refused.code.clone(), Instant::now());
+        }
+        let waited = in_the_way.1.elapsed();
         let patience = match refused.code.as_str() {
             "lags" => Duration::from_secs(target.timeout),
-            "alive" | "under_way" | "not_leader" | "busy" => SETTLING.min(Duration::from_secs(target.timeout)),
-            _ => return Err(refused.into()),
+            "alive" | "under_way" | "not_leader" | "busy" | "unknown" => SETTLING.min(Duration::from_secs(target.timeout)),
+            _ => return Err(refused),
         };
-        if started.elapsed() >= patience {
+        if waited >= patience {
             // What should have passed by itself is a refusal; a catching up that takes long is none.
             if refused.code != "lags" {
-                return Err(refused.into());
+                return Err(refused);
             }
-            return Err(MembersError::TooLong { waited_s: started.elapsed().as_secs(), last: refused });
+            let waited_s = waited.as_secs();
+            return Err(Refusal::too_long(format!("not done within {waited_s} s: {}", refused.message)));
         }
         if said != refused.message {
             say(target, &format!("waiting: {}", refused.message));
@@ -207,7 +165,7 @@ fn say(target: &Target, text: &str) {
     }
 }
 
-async fn order(target: &Target, change: &MemberChange) -> Result<MembersChanged, MembersError> {
+async fn order(target: &Target, change: &MemberChange) -> Result<MembersChanged, Refusal> {
     let url = target.admin_url.join("/cluster/members").context("the admin URL of the replica")?;
     let request = http::with_key(Client::new().post(url.clone()), target.api_key_file.as_deref())?;
     let response = http::send_any(request.json(change).timeout(ORDER_TIMEOUT), &url).await?;
@@ -217,7 +175,7 @@ async fn order(target: &Target, change: &MemberChange) -> Result<MembersChanged,
         return Ok(serde_json::from_str(&text).with_context(|| format!("the answer of {url}: {text}"))?);
     }
     match serde_json::from_str::<MemberChangeRefused>(&text) {
-        Ok(refused) => Err(refused.into()),
+        Ok(refused) => Err(Refusal::of(refused.code, refused.message)),
         Err(_) => Err(anyhow::anyhow!("{url} answered {status}: {text}").into()),
     }
 }
@@ -228,14 +186,19 @@ async fn status(target: &Target) -> anyhow::Result<ClusterStatus> {
 }
 
 impl Newcomer {
-    fn order(&self, replica: ReplicaId) -> anyhow::Result<MemberChange> {
-        let path = self.cluster_file.as_deref().with_context(|| {
-            format!(
+    fn order(&self, replica: ReplicaId) -> Result<MemberChange, Refusal> {
+        let refused = |message: String| Refusal::of("cluster_file", message);
+        let path = self.cluster_file.as_deref().ok_or_else(|| {
+            refused(format!(
                 "replica {replica} is no member: name its cluster.json (--cluster-file), which has its address and certificate"
-            )
+            ))
         })?;
-        let file = ClusterFile::load(path)?;
-        let listed = file.replica(replica).with_context(|| format!("{} lists no replica {replica}", path.display()))?;
+        let file = ClusterFile::load(path).map_err(anyhow::Error::new)?;
+        let unlisted = || {
+            let how = "make its certificate first (`ollin cluster certificates --extend`)";
+            refused(format!("{} lists no replica {replica}: {how}", path.display()))
+        };
+        let listed = file.replica(replica).ok_or_else(unlisted)?;
         Ok(MemberChange::Add {
             replica,
             address: listed.address.clone(),

@@ -103,6 +103,14 @@ impl Interchange {
         self.attesters.values().map(|standing| standing.stop_line).max().unwrap_or_default()
     }
 
+    /// Raises the stop line of every attester that was not released to at least `slot`: for whoever cannot see everything that the
+    /// cluster may have signed. A released one's line is a promise already.
+    pub fn raise_stop_lines(&mut self, slot: Slot) {
+        for standing in self.attesters.values_mut().filter(|standing| !standing.released) {
+            standing.stop_line = standing.stop_line.max(slot);
+        }
+    }
+
     /// L1 chain id.
     pub const fn chain_id(&self) -> u64 {
         self.chain_id

@@ -6,6 +6,7 @@ mod intruder;
 mod latency;
 mod leadership;
 mod members;
+mod offline;
 mod publishing;
 mod recovery;
 

@@ -109,6 +109,22 @@ impl Database {
         Ok(Some(state.membership().clone()))
     }
 
+    /// Whose store it is, as it says itself.
+    pub(crate) fn said_identity(&self) -> Result<Option<Identity>, StoreError> {
+        self.value(IDENTITY)
+    }
+
+    /// The state of the stored snapshot; an empty one if there is none.
+    pub(crate) fn snapshot_state(&self) -> Result<State, StoreError> {
+        let Some(snapshot) = self.snapshot()? else { return Ok(State::default()) };
+        State::decode(&snapshot).map_err(|source| StoreError::Snapshot { source: Box::new(source) })
+    }
+
+    /// The last entry that is known here to be committed: term and index.
+    pub(crate) fn committed(&self) -> Result<Option<(u64, u64)>, StoreError> {
+        Ok(self.value::<Option<(u64, u64)>>(COMMITTED)?.flatten())
+    }
+
     fn verify(&self) -> Result<ChainIndex, StoreError> {
         let mut index = ChainIndex::new(self.value::<Base>(BASE)?);
         for stored in self.entries(0) {
@@ -127,7 +143,7 @@ impl Database {
     }
 
     /// The entries from `first` on, each with its own chain verified. One consistent view, whatever is written meanwhile.
-    pub(super) fn entries(&self, first: u64) -> impl Iterator<Item = Result<StoredEntry, StoreError>> {
+    pub(crate) fn entries(&self, first: u64) -> impl Iterator<Item = Result<StoredEntry, StoreError>> {
         self.disk.scan(Table::Log, &first.to_be_bytes()).map(|record| {
             let (key, record) = record.map_err(|source| self.failed("read", source))?;
             let key = <[u8; 8]>::try_from(key.as_ref()).map_err(|_| StoreError::Key { bytes: key.len() })?;

@@ -8,13 +8,19 @@ use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch
 use super::disk::{Batch, Change, Disk, DiskError, Record, Table};
 use super::error::StoreError;
 use super::options;
-use crate::directory::DirectoryLock;
+use crate::directory::{DirectoryLock, ReadLock};
 
 /// One RocksDB. Dropping it closes it and then releases the directory.
 pub(crate) struct RocksDisk {
     db: DB,
     path: PathBuf,
-    _lock: DirectoryLock,
+    _lock: Lock,
+}
+
+/// What keeps other processes out.
+enum Lock {
+    Own { _lock: DirectoryLock },
+    Read { _lock: ReadLock },
 }
 
 impl RocksDisk {
@@ -28,7 +34,20 @@ impl RocksDisk {
         };
         let options = options::database().map_err(failed)?;
         let db = DB::open_cf_descriptors(&options, &path, options::families()).map_err(failed)?;
-        Ok(Self { db, path, _lock: lock })
+        Ok(Self { db, path, _lock: Lock::Own { _lock: lock } })
+    }
+
+    /// Opens a database that is there, and writes nothing to it: every write is refused.
+    pub(crate) fn open_to_read(directory: &Path, lock: ReadLock) -> Result<Self, StoreError> {
+        let path = directory.join("raft");
+        let failed = |source: rocksdb::Error| StoreError::Disk {
+            action: "read",
+            place: path.display().to_string(),
+            source: source.into(),
+        };
+        let options = options::database().map_err(failed)?;
+        let db = DB::open_cf_descriptors_read_only(&options, &path, options::families(), false).map_err(failed)?;
+        Ok(Self { db, path, _lock: Lock::Read { _lock: lock } })
     }
 
     fn family(&self, table: Table) -> &ColumnFamily {

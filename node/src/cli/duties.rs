@@ -47,11 +47,21 @@ pub(crate) struct AdminArgs {
     pub(crate) json: bool,
 }
 
+/// A running replica's admin port, or the data directory of one that does not run.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+    /// Read a stopped replica's data directory (DATA_DIRECTORY) instead of asking a running one; nothing is written there
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["admin_url", "api_key_file"])]
+    pub(crate) data_directory: Option<PathBuf>,
+}
+
 /// `ollin duties list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
-    pub(crate) admin: AdminArgs,
+    pub(crate) source: SourceArgs,
     /// Only this attester's
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) attester: Option<Address>,
@@ -67,7 +77,7 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
-    pub(crate) admin: AdminArgs,
+    pub(crate) source: SourceArgs,
     /// Only this attester's; repeatable
     #[arg(long = "attester", value_name = "ADDRESS")]
     pub(crate) attesters: Vec<Address>,
@@ -106,7 +116,7 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct MissedArgs {
     #[command(flatten)]
-    pub(crate) admin: AdminArgs,
+    pub(crate) source: SourceArgs,
 }
 
 /// `ollin attester add`.

@@ -1,7 +1,7 @@
 //! `ollin duties` and `ollin attester`: asks a replica, or reads files, and shows the answer.
 //!
-//! Exit codes: 0 done, or nothing is wrong; 1 it could not be done (no replica answers, a file cannot be read); 2 the command line is
-//! wrong; 3 refused and nothing was changed, or a file is not valid.
+//! Exit codes: 0 done, or nothing is wrong; 1 it could not be done (no replica answers, a file cannot be read), or its outcome is not
+//! known; 2 the command line is wrong; 3 refused and nothing was changed, or a file is not valid.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use ollin_guard::interchange::Interchange;
 use ollin_protocol::units::Slot;
 use ollin_rpc::view::{AttesterStanding, DutyList, ListedDuty, MissedDuties};
@@ -19,60 +19,74 @@ use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
 use reqwest::{Client, StatusCode};
 use serde::Serialize;
 
+use super::offline;
 use super::verify::verify;
 use crate::cli::duties::{
-    AddArgs, AdminArgs, AttesterCommand, DutiesCommand, ExportArgs, ImportArgs, ListArgs, ReleaseArgs, UnfreezeArgs, VerifyArgs,
+    AddArgs, AdminArgs, AttesterCommand, DutiesCommand, ExportArgs, ImportArgs, ListArgs, MissedArgs, ReleaseArgs, SourceArgs,
+    UnfreezeArgs, VerifyArgs,
 };
 use crate::http::{send_any, with_key};
+use crate::refusal::{REFUSED, Refusal, exit};
 use crate::status_text::duty_word;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(90);
-/// Exit code of a refusal, or of a file that is not valid.
-const REFUSED: u8 = 3;
 
 /// `ollin duties`.
-///
-/// # Errors
-/// If no replica answers, or a file cannot be read or written.
-pub(crate) async fn duties(command: &DutiesCommand) -> anyhow::Result<ExitCode> {
+pub(crate) async fn duties(command: &DutiesCommand) -> ExitCode {
     match command {
-        DutiesCommand::List(arguments) => list(arguments).await,
-        DutiesCommand::Export(arguments) => export(arguments).await,
-        DutiesCommand::Import(arguments) => import(arguments).await,
-        DutiesCommand::Verify(arguments) => verified(arguments),
-        DutiesCommand::Missed(arguments) => shown(&arguments.admin, DutiesRequest::Missed {}).await,
+        DutiesCommand::List(arguments) => exit(arguments.source.admin.json, list(arguments).await),
+        DutiesCommand::Export(arguments) => exit(arguments.source.admin.json, export(arguments).await),
+        DutiesCommand::Import(arguments) => exit(arguments.admin.json, import(arguments).await),
+        DutiesCommand::Verify(arguments) => exit(arguments.json, verified(arguments).map_err(Refusal::from)),
+        DutiesCommand::Missed(arguments) => exit(arguments.source.admin.json, missed(arguments).await),
     }
 }
 
 /// `ollin attester`.
-///
-/// # Errors
-/// If no replica answers, or a file cannot be read.
-pub(crate) async fn attester(command: &AttesterCommand) -> anyhow::Result<ExitCode> {
+pub(crate) async fn attester(command: &AttesterCommand) -> ExitCode {
     match command {
-        AttesterCommand::Add(arguments) => add(arguments).await,
+        AttesterCommand::Add(arguments) => exit(arguments.admin.json, add(arguments).await),
         AttesterCommand::Release(ReleaseArgs { attester, last_slot, admin }) => {
             let last_slot = last_slot.map(Slot::new);
-            shown(admin, DutiesRequest::ReleaseAttester { attester: *attester, last_slot }).await
+            let request = DutiesRequest::ReleaseAttester { attester: *attester, last_slot };
+            exit(admin.json, shown(admin, request).await)
         }
         AttesterCommand::Unfreeze(UnfreezeArgs { attester, reason, admin }) => {
-            shown(admin, DutiesRequest::Unfreeze { attester: *attester, reason: reason.clone() }).await
+            let request = DutiesRequest::Unfreeze { attester: *attester, reason: reason.clone() };
+            exit(admin.json, shown(admin, request).await)
         }
     }
 }
 
-async fn list(arguments: &ListArgs) -> anyhow::Result<ExitCode> {
-    let ListArgs { admin, attester, slot, limit } = arguments;
-    shown(admin, DutiesRequest::List { attester: *attester, slot: slot.map(Slot::new), limit: *limit }).await
+async fn list(arguments: &ListArgs) -> Result<ExitCode, Refusal> {
+    let ListArgs { source: SourceArgs { admin, data_directory }, attester, slot, limit } = arguments;
+    let slot = slot.map(Slot::new);
+    match data_directory {
+        Some(directory) => show(admin, &offline::list(directory, *attester, slot, *limit)?),
+        None => shown(admin, DutiesRequest::List { attester: *attester, slot, limit: *limit }).await,
+    }
 }
 
-async fn export(arguments: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let ExportArgs { admin, attesters, out } = arguments;
-    let file = match ask(admin, &DutiesRequest::Export { attesters: attesters.clone() }).await? {
-        Ok(DutiesAnswer::Exported(file)) => file,
-        Ok(other) => bail!("the replica answered something else: {other:?}"),
-        Err(refused) => return refusal(admin.json, &refused),
+async fn missed(arguments: &MissedArgs) -> Result<ExitCode, Refusal> {
+    let SourceArgs { admin, data_directory } = &arguments.source;
+    match data_directory {
+        Some(directory) => show(admin, &DutiesAnswer::Missed(offline::missed(directory)?)),
+        None => shown(admin, DutiesRequest::Missed {}).await,
+    }
+}
+
+async fn export(arguments: &ExportArgs) -> Result<ExitCode, Refusal> {
+    let ExportArgs { source: SourceArgs { admin, data_directory }, attesters, out } = arguments;
+    let file = match data_directory {
+        Some(directory) => offline::export(directory, attesters)?,
+        None => {
+            let answer = ask(admin, &DutiesRequest::Export { attesters: attesters.clone() }).await?;
+            let DutiesAnswer::Exported(file) = answer else {
+                return Err(anyhow!("the replica answered something else: {answer:?}").into());
+            };
+            file
+        }
     };
     // Read it back: what is handed on must be what the other side can read.
     let interchange = Interchange::parse(file.as_bytes()).context("the exported file")?;
@@ -104,38 +118,32 @@ async fn export(arguments: &ExportArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn import(arguments: &ImportArgs) -> anyhow::Result<ExitCode> {
+async fn import(arguments: &ImportArgs) -> Result<ExitCode, Refusal> {
     let ImportArgs { file, accept, admin } = arguments;
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let accept = accept.iter().map(ToString::to_string).collect();
     shown(admin, DutiesRequest::Import { file: text, accept }).await
 }
 
-async fn add(arguments: &AddArgs) -> anyhow::Result<ExitCode> {
+async fn add(arguments: &AddArgs) -> Result<ExitCode, Refusal> {
     let AddArgs { attester, after, admin } = arguments;
-    let after = match after.as_deref().map(|file| stop_line(file, attester)).transpose()? {
-        None => None,
-        Some(Ok(stop_line)) => Some(stop_line),
-        Some(Err(refused)) => return refusal(admin.json, &refused),
-    };
+    let after = after.as_deref().map(|file| stop_line(file, attester)).transpose()?;
     shown(admin, DutiesRequest::AddAttester { attester: *attester, after }).await
 }
 
 /// The stop line of one attester in a file. It counts only if the attester was released.
-fn stop_line(file: &Path, attester: &Address) -> anyhow::Result<Result<Slot, DutiesRefused>> {
+fn stop_line(file: &Path, attester: &Address) -> Result<Slot, Refusal> {
     let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let refused = |message| Ok(Err(DutiesRefused { code: "file".to_owned(), message }));
-    let interchange = match Interchange::parse(&bytes) {
-        Ok(interchange) => interchange,
-        Err(fault) => return refused(format!("{}: {:#}", file.display(), anyhow::Error::new(fault))),
-    };
+    let refused = |message: String| Refusal::of("file", message);
+    let interchange = Interchange::parse(&bytes);
+    let interchange = interchange.map_err(|fault| refused(format!("{}: {:#}", file.display(), anyhow::Error::new(fault))))?;
     match interchange.attesters().get(attester) {
-        None => refused(format!("{} does not list attester {attester}", file.display())),
-        Some(standing) if !standing.released => refused(format!(
+        None => Err(refused(format!("{} does not list attester {attester}", file.display()))),
+        Some(standing) if !standing.released => Err(refused(format!(
             "attester {attester} was not released by the cluster that wrote {}: release it there",
             file.display()
-        )),
-        Some(standing) => Ok(Ok(standing.stop_line)),
+        ))),
+        Some(standing) => Ok(standing.stop_line),
     }
 }
 
@@ -150,40 +158,32 @@ fn verified(arguments: &VerifyArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Asks and shows the answer.
-async fn shown(admin: &AdminArgs, request: DutiesRequest) -> anyhow::Result<ExitCode> {
-    let answer = match ask(admin, &request).await? {
-        Ok(answer) => answer,
-        Err(refused) => return refusal(admin.json, &refused),
-    };
+async fn shown(admin: &AdminArgs, request: DutiesRequest) -> Result<ExitCode, Refusal> {
+    show(admin, &ask(admin, &request).await?)
+}
+
+fn show(admin: &AdminArgs, answer: &DutiesAnswer) -> Result<ExitCode, Refusal> {
     if admin.json {
-        println!("{}", inner(&answer)?);
+        println!("{}", inner(answer)?);
     } else {
-        print!("{}", text(&answer));
+        print!("{}", text(answer));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn refusal(json: bool, refused: &DutiesRefused) -> anyhow::Result<ExitCode> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(refused)?);
-    } else {
-        eprintln!("ollin: refused: {refused}");
-    }
-    Ok(ExitCode::from(REFUSED))
-}
-
-async fn ask(admin: &AdminArgs, request: &DutiesRequest) -> anyhow::Result<Result<DutiesAnswer, DutiesRefused>> {
+async fn ask(admin: &AdminArgs, request: &DutiesRequest) -> Result<DutiesAnswer, Refusal> {
     let url = admin.admin_url.join("/duties").context("the admin URL of the replica")?;
     let request = with_key(Client::new().post(url.clone()).json(request), admin.api_key_file.as_deref())?.timeout(TIMEOUT);
     let response = send_any(request, &url).await?;
     let status = response.status();
     let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
     if status == StatusCode::OK {
-        return serde_json::from_str(&text).map(Ok).with_context(|| format!("the answer of {url}: is it an admin port?"));
+        let answer = serde_json::from_str(&text).with_context(|| format!("the answer of {url}: is it an admin port?"));
+        return Ok(answer?);
     }
-    match serde_json::from_str(&text) {
-        Ok(refused) => Ok(Err(refused)),
-        Err(_) => bail!("{url} answered {status}: {text}"),
+    match serde_json::from_str::<DutiesRefused>(&text) {
+        Ok(refused) => Err(Refusal::of(refused.code, format!("refused: {}", refused.message))),
+        Err(_) => Err(anyhow!("{url} answered {status}: {text}").into()),
     }
 }
 
@@ -271,7 +271,7 @@ fn standing(attester: &AttesterStanding) -> String {
     if let Some(thawed) = attester.thawed {
         text += &format!(", nothing up to slot {thawed}: it was frozen");
     }
-    if !attester.key && attester.released.is_none() {
+    if attester.key == Some(false) && attester.released.is_none() {
         text += ", NO KEY in this replica's keystore";
     }
     text

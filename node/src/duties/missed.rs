@@ -26,6 +26,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use book::Book;
+pub(crate) use book::read_missed;
 use judge::{SlotFacts, judge};
 use seen::{Look, Seen};
 

@@ -10,10 +10,10 @@ use ollin_guard::interchange::{Doubt, Interchange};
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
 use ollin_protocol::units::Slot;
-use ollin_rpc::view::{AttesterMoved, AttesterStanding, AuditPosition, DutiesImported, DutyList};
+use ollin_rpc::view::{AttesterMoved, DutiesImported, DutyList};
 use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
 
-use super::listed;
+use super::list::Held;
 use super::missed::MissedFeed;
 use crate::admin::{begun_slot, binding, code};
 
@@ -51,39 +51,23 @@ pub(crate) async fn answer(sources: &Sources<'_>, request: DutiesRequest) -> Res
 impl Sources<'_> {
     fn list(&self, attester: Option<Address>, slot: Option<Slot>, limit: usize) -> DutyList {
         let Self { log, keystore, .. } = self;
-        let (view, head) = (log.view(), log.audit_head());
+        let view = log.view();
         let current = self.current_slot();
-        // A root of a slot that is not over may not have been released yet (rule R25).
-        let is_over = |slot: Slot| current.is_some_and(|current| slot < current);
-        let mut duties = log.duties();
-        duties.retain(|(duty, _)| {
-            attester.is_none_or(|attester| duty.attester == attester) && slot.is_none_or(|slot| duty.slot == slot)
-        });
-        let total = duties.len();
-        let newest = duties.iter().rev().take(limit.min(MAX_LISTED));
-        let standing = |(address, state): (Address, ollin_guard::AttesterState)| AttesterStanding {
-            address,
-            key: keystore.holds(&address),
-            floor: state.floor,
-            released: state.released,
-            frozen: state.frozen.map(|evidence| listed(&evidence.duty, Some(&evidence.root))),
-            seen: state.frozen.map(|evidence| evidence.seen.to_string()),
-            thawed: state.thawed,
-        };
-        DutyList {
+        let held = Held {
             cluster_id: view.cluster_id,
             replica: view.replica,
             phase: view.phase.to_string(),
-            chain_id: view.binding.as_ref().map(|binding| binding.chain_id),
-            rollup: view.binding.as_ref().map(|binding| binding.rollup),
+            binding: view.binding,
             floor: view.floor,
             watermark: view.watermark,
             closed: log.closed(),
-            audit: AuditPosition { records: head.count, hash: hex::encode(head.hash) },
-            attesters: log.attesters().into_iter().map(standing).collect(),
-            total,
-            duties: newest.map(|(duty, root)| listed(duty, Some(root).filter(|_| is_over(duty.slot)))).collect(),
-        }
+            audit: log.audit_head(),
+            attesters: log.attesters(),
+            duties: log.duties(),
+        };
+        // A root of a slot that is not over may not have been released yet (rule R25).
+        let is_over = |slot: Slot| current.is_some_and(|current| slot < current);
+        held.list((attester, slot, limit.min(MAX_LISTED)), |attester| Some(keystore.holds(attester)), is_over)
     }
 
     /// The slot of now, by the clock; before genesis there is none.

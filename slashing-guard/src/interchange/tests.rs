@@ -138,6 +138,20 @@ fn what_a_key_that_signed_elsewhere_had_bound_is_not_handed_on() {
 }
 
 #[test]
+fn whoever_cannot_see_everything_raises_the_stop_lines_of_those_that_were_not_released() {
+    let lines = |interchange: &Interchange| interchange.attesters().values().map(|one| one.stop_line.get()).collect::<Vec<_>>();
+    let mut unreleased = exported(&worked());
+    unreleased.raise_stop_lines(Slot::new(19));
+    assert_eq!(lines(&unreleased), [20, 21]);
+    unreleased.raise_stop_lines(Slot::new(40));
+    assert_eq!(lines(&unreleased), [40, 40]);
+    assert_eq!(Interchange::parse(unreleased.to_json().as_bytes()).unwrap(), unreleased);
+    let mut promised = exported(&released());
+    promised.raise_stop_lines(Slot::new(40));
+    assert_eq!(lines(&promised), [30, 30]);
+}
+
+#[test]
 fn an_export_can_be_of_some_attesters_but_not_of_strangers_nor_of_a_sealed_cluster() {
     let only = Interchange::of(&worked(), Some(&[BOB].into())).unwrap();
     assert_eq!((only.attesters().len(), only.duties().len()), (1, 1));

@@ -49,8 +49,8 @@ pub struct AuditPosition {
 pub struct AttesterStanding {
     /// Its address.
     pub address: Address,
-    /// Whether this replica's keystore holds its key.
-    pub key: bool,
+    /// Whether this replica's keystore holds its key; unknown where only a data directory was read.
+    pub key: Option<bool>,
     /// Its own floor, if it was added later.
     pub floor: Option<Slot>,
     /// The last slot in which it may sign, once it was released.

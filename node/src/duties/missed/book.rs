@@ -21,6 +21,14 @@ struct Line {
     missed: Vec<MissedDuty>,
 }
 
+/// What the files hold.
+#[derive(Default)]
+struct Read {
+    since: Option<Slot>,
+    until: Option<Slot>,
+    missed: VecDeque<MissedDuty>,
+}
+
 /// The record of one replica.
 pub(super) struct Book {
     path: PathBuf,
@@ -34,27 +42,14 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Reads what is there; a line that is none (a process died while writing it) is passed over.
+    /// Reads what is there, and goes on with it.
     pub(super) fn open(data_directory: &Path) -> anyhow::Result<Self> {
         let path = data_directory.join("missed.jsonl");
         fs::create_dir_all(data_directory).with_context(|| format!("making {}", data_directory.display()))?;
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let mut file = file.with_context(|| format!("the record of missed duties {}", path.display()))?;
         let bytes = file.metadata()?.len();
-        let (mut since, mut until, mut missed) = (None, None, VecDeque::new());
-        for path in [former(&path), path.clone()] {
-            let text = if path.exists() { fs::read(&path).with_context(|| path.display().to_string())? } else { Vec::new() };
-            for line in String::from_utf8_lossy(&text).lines().filter(|line| !line.is_empty()) {
-                match serde_json::from_str::<Line>(line) {
-                    Ok(line) => {
-                        since.get_or_insert(line.slot);
-                        until = until.max(Some(line.slot));
-                        missed.extend(line.missed);
-                    }
-                    Err(error) => tracing::warn!(%error, path = %path.display(), "a line of the missed duties is passed over"),
-                }
-            }
-        }
+        let Read { since, until, missed } = read(&path)?;
         // Whatever was cut ends here.
         file.write_all(b"\n")?;
         let mut book = Self { path, file, bytes: bytes.saturating_add(1), file_bytes: FILE_BYTES, since, until, missed };
@@ -96,6 +91,34 @@ impl Book {
     }
 }
 
+/// What an operator is shown of a record, newest first. Nothing is written.
+///
+/// # Errors
+/// If it cannot be read; a replica that has not judged a slot yet has none, and that is no error.
+pub(crate) fn read_missed(data_directory: &Path, replica: ReplicaId) -> anyhow::Result<MissedDuties> {
+    let Read { since, until, missed } = read(&data_directory.join("missed.jsonl"))?;
+    Ok(MissedDuties { replica, since, until, missed: missed.into_iter().rev().take(SHOWN).collect() })
+}
+
+/// The lines of both files; one that is none (a process died while writing it) is passed over.
+fn read(path: &Path) -> anyhow::Result<Read> {
+    let mut read = Read::default();
+    for path in [former(path), path.to_owned()] {
+        let text = if path.exists() { fs::read(&path).with_context(|| path.display().to_string())? } else { Vec::new() };
+        for line in String::from_utf8_lossy(&text).lines().filter(|line| !line.is_empty()) {
+            match serde_json::from_str::<Line>(line) {
+                Ok(line) => {
+                    read.since.get_or_insert(line.slot);
+                    read.until = read.until.max(Some(line.slot));
+                    read.missed.extend(line.missed);
+                }
+                Err(error) => tracing::warn!(%error, path = %path.display(), "a line of the missed duties is passed over"),
+            }
+        }
+    }
+    Ok(read)
+}
+
 fn former(path: &Path) -> PathBuf {
     path.with_extension("1.jsonl")
 }
@@ -131,6 +154,11 @@ mod tests {
         let view = Book::open(place.path()).unwrap().view(ReplicaId::new(1));
         assert_eq!((view.since, view.until), (Some(Slot::new(7)), Some(Slot::new(9))));
         assert_eq!(view.missed, [missed(9), missed(8)]);
+        let before = fs::read(&path).unwrap();
+        assert_eq!(read_missed(place.path(), ReplicaId::new(1)).unwrap(), view);
+        assert_eq!(fs::read(&path).unwrap(), before, "reading changes nothing");
+        assert_eq!(read_missed(&place.path().join("none"), ReplicaId::new(1)).unwrap().until, None);
+        assert!(!place.path().join("none").exists());
     }
 
     #[test]
