@@ -55,6 +55,7 @@ pub struct World {
     ready_ms: u64,
     tips: TipWatch,
     wakes: Vec<Wake>,
+    created: serde_json::Value,
 }
 
 impl World {
@@ -93,8 +94,8 @@ impl World {
         let replicas = lay_out(facts, directory, network.as_mut()).await?;
         let directory = directory.to_owned();
         let tips = TipWatch::start(replicas.iter().map(|replica| replica.public().clone()).collect());
-        let mut world =
-            Self { replicas, former: Vec::new(), network, l1, clock, chain, directory, ready_ms, tips, wakes: Vec::new() };
+        let (former, wakes, created) = (Vec::new(), Vec::new(), serde_json::Value::Null);
+        let mut world = Self { replicas, former, network, l1, clock, chain, directory, ready_ms, tips, wakes, created };
         for replica in &mut world.replicas {
             replica.start()?;
         }
@@ -455,6 +456,11 @@ impl World {
         self.wakes.push(wake);
     }
 
+    /// What `ollin cluster create --json` printed.
+    pub const fn created(&self) -> &serde_json::Value {
+        &self.created
+    }
+
     /// Every waking so far.
     pub fn wakes(&self) -> &[Wake] {
         &self.wakes
@@ -497,6 +503,7 @@ impl World {
         let arguments = [
             "cluster".into(),
             "create".into(),
+            "--json".into(),
             "--admin-url".into(),
             first.admin().url().to_owned(),
             "--api-key-file".into(),
@@ -505,6 +512,8 @@ impl World {
         let log = self.directory.join("create.log");
         let (status, output) = run(command("cluster create", &arguments, log)?, REPLICA_UP).await?;
         ensure!(status.success(), "ollin cluster create: {status}\n{output}\n{}", self.log_tails(10));
+        let start = output.find('{').with_context(|| format!("ollin cluster create --json printed {output:?}"))?;
+        self.created = serde_json::from_str(&output[start..]).context("what ollin cluster create printed")?;
         Ok(())
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ollin_chaos::{Emitted, History};
 use ollin_guard::interchange::Interchange;
-use ollin_rpc::view::{MissReason, MissedDuties};
+use ollin_rpc::view::{DutyWord, MissReason, MissedDuty};
 
+use super::missed::{self, recorded};
 use super::strike::slot_of;
 use crate::child::run;
-use crate::clock::now_ms;
 use crate::report::Outcome;
 use crate::wait::until;
 use crate::world::{World, command};
@@ -113,7 +113,7 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     let at = world.replicas().first().context("no replicas")?;
     step(world, at, "an import into an open cluster", &["duties", "import", &file], 3, "exists already", &mut outcome).await?;
     late_key(world, late, &file, &late_file, &mut outcome).await?;
-    without_quorum(world, &mut outcome).await?;
+    missed::play(world, &mut outcome).await?;
     audits(world, &mut outcome).await?;
     Ok(outcome)
 }
@@ -135,8 +135,18 @@ async fn late_key(world: &mut World, attester: &str, other_file: &str, file: &st
     let at = world.replica(leader)?;
     let other = ["attester", "add", attester, "--after", other_file];
     step(world, at, "a file without the attester", &other, 3, "does not list", outcome).await?;
-    step(world, at, "add", &add, 0, "added", outcome).await?;
     let address: alloy::primitives::Address = attester.parse()?;
+    for (case, reason) in [("before it is added", MissReason::Unbound), ("up to its floor", MissReason::Floor)] {
+        if reason == MissReason::Floor {
+            step(world, at, "add", &add, 0, "added", outcome).await?;
+        }
+        let not_signed = |missed: &MissedDuty| {
+            missed.kind == DutyWord::Attestation && missed.attesters.contains(&address) && missed.reason == reason
+        };
+        let found = recorded(world, leader, not_signed).await?;
+        outcome.table.row([format!("slot {} {case}", found.slot), format!("{reason:?}"), found.detail.clone()]);
+        outcome.check(format!("its attestation of slot {} is missed: {reason:?}", found.slot), !found.detail.is_empty());
+    }
     let signed = || async {
         let history = world.outlets().ok()?;
         let mut slots = history.emissions.iter().filter_map(|one| match &one.emitted {
@@ -148,32 +158,6 @@ async fn late_key(world: &mut World, attester: &str, other_file: &str, file: &st
     };
     let slot = until("a signature of the added attester", world.clock().slots(SLOTS_TO_LAND), signed).await;
     outcome.check(format!("the added attester signs again, in slot {slot:?}"), slot.is_ok());
-    Ok(())
-}
-
-/// Two replicas dead for a slot: the third one says why it was missed.
-async fn without_quorum(world: &mut World, outcome: &mut Outcome) -> Result<()> {
-    let leader = world.settled(super::SETTLED).await?;
-    let others: Vec<u64> = world.replicas().iter().map(crate::replica::Replica::id).filter(|id| *id != leader).collect();
-    for id in &others {
-        world.kill(*id)?;
-    }
-    let missed_slot = world.clock().slot_at(now_ms() / 1000).context("before genesis")? + 2;
-    world.slot_over(missed_slot).await?;
-    for id in &others {
-        world.replica_mut(*id)?.start()?;
-    }
-    world.settled(super::SETTLED).await?;
-    let at = world.replica(leader)?;
-    let look = || async {
-        let (_, output) = world.ollin(at, "missed", &["duties", "missed", "--json"]).await.ok()?;
-        let start = output.rfind("\n{\n").map_or(0, |start| start + 1);
-        let found: MissedDuties = serde_json::from_str(&output[start..]).ok()?;
-        found.missed.into_iter().find(|missed| missed.slot.get() == missed_slot)
-    };
-    let missed = until("the missed slot in the record", UP, look).await?;
-    outcome.table.row([format!("slot {missed_slot} without a quorum"), format!("{:?}", missed.reason), missed.detail.clone()]);
-    outcome.check(format!("slot {missed_slot} was missed for want of a quorum"), missed.reason == MissReason::NoQuorum);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The scenarios, and the order in which they share worlds.
 
 mod cold_restart;
+mod commands;
 mod dead_endpoint;
 mod duties;
 mod failover;
@@ -13,6 +14,7 @@ mod leaving;
 mod member_kills;
 mod members;
 mod memory;
+mod missed;
 mod page;
 mod parent_lost;
 mod pause;
@@ -114,6 +116,8 @@ pub enum Name {
     Rogue,
     /// What must not start.
     Refusals,
+    /// Every command: its help, its JSON, its refusal.
+    Commands,
     /// A fresh checkpoint taken away by a shallow L1 reorg.
     Reorg,
     /// The parent of a claimed checkpoint gone from L1.
@@ -162,6 +166,7 @@ impl Name {
             | Self::ColdRestart
             | Self::Rogue
             | Self::Refusals
+            | Self::Commands
             | Self::Follower
             | Self::Members
             | Self::MemberKills
@@ -199,6 +204,7 @@ impl Name {
             Self::ColdRestart => cold_restart::play(world).await,
             Self::Rogue => rogue::play(world).await,
             Self::Refusals => refusals::play(world).await,
+            Self::Commands => commands::play(world).await,
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,
             Self::Members => members::play(world).await,
             Self::MemberKills => member_kills::play(world).await,

@@ -132,3 +132,75 @@ pub(super) fn of_refusal(refusal: &Refusal) -> MissReason {
         Refusal::Closed { .. } => MissReason::Closed,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+mod tests {
+    use alloy_primitives::{Address, B256};
+    use ollin_guard::{Duty, DutyKind};
+    use ollin_protocol::units::SigningRoot;
+
+    use super::*;
+
+    const SLOT: Slot = Slot::new(20);
+
+    #[test]
+    fn every_obstacle_has_its_reason() {
+        let duty = Duty { slot: SLOT, kind: DutyKind::CheckpointProposal, attester: Address::ZERO };
+        let root = SigningRoot::new(B256::ZERO);
+        let refused = |refusal| Hindrance::Refused(refusal);
+        let of_sequencer = [
+            (Hindrance::L1Behind, MissReason::L1Behind),
+            (Hindrance::L1Down, MissReason::L1Down),
+            (Hindrance::NotProposable, MissReason::NotProposable),
+            (Hindrance::HandingOver, MissReason::Failover),
+            (Hindrance::NoQuorum, MissReason::NoQuorum),
+            (Hindrance::Halted, MissReason::Halted),
+            (Hindrance::Late, MissReason::Late),
+            (Hindrance::NothingToBuild, MissReason::NothingToBuild),
+            (Hindrance::NotBuilt, MissReason::NotBuilt),
+            (Hindrance::InputChanged, MissReason::InputChanged),
+            (Hindrance::TooFewAttestations, MissReason::TooFewAttestations),
+            (Hindrance::SignerFailed, MissReason::SignerFailed),
+            (refused(Refusal::Conflict { duty, bound: root, requested: root, payload: None }), MissReason::Conflict),
+            (refused(Refusal::BelowFloor { duty, floor: SLOT }), MissReason::Floor),
+            (refused(Refusal::BelowWatermark { duty, watermark: SLOT }), MissReason::Floor),
+            (refused(Refusal::Unbound { attester: Address::ZERO }), MissReason::Unbound),
+            (refused(Refusal::Frozen { attester: Address::ZERO }), MissReason::Frozen),
+            (refused(Refusal::Thawed { duty, thawed: SLOT }), MissReason::Frozen),
+            (refused(Refusal::Released { attester: Address::ZERO, last_slot: SLOT }), MissReason::Released),
+            (refused(Refusal::Sealed), MissReason::Sealed),
+            (refused(Refusal::Closed { duty, closed: SLOT }), MissReason::Closed),
+        ];
+        for (hindrance, reason) in of_sequencer {
+            let mut seen = Seen::default();
+            seen.sequencer(SlotReport { slot: SLOT, hindrance, detail: "why".to_owned() });
+            assert_eq!(seen.of(SLOT).hindrance, Some((reason, "why".to_owned())));
+        }
+        let of_publisher = [
+            (PublishHindrance::NotMined, MissReason::NotMined),
+            (PublishHindrance::L1Down, MissReason::L1Down),
+            (PublishHindrance::FeesAboveCap, MissReason::FeesAboveCap),
+            (PublishHindrance::Failed, MissReason::PublishFailed),
+            (PublishHindrance::Refused, MissReason::PublishFailed),
+            (PublishHindrance::NoQuorum, MissReason::NoQuorum),
+            (PublishHindrance::SignerFailed, MissReason::SignerFailed),
+            (PublishHindrance::Late, MissReason::Late),
+        ];
+        for (hindrance, reason) in of_publisher {
+            let mut seen = Seen::default();
+            seen.publisher(PublishReport { slot: SLOT, hindrance, detail: "why".to_owned() });
+            assert_eq!(seen.of(SLOT).hindrance, Some((reason, "why".to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_kept_a_slot_waiting_is_told_and_not_that_it_then_was_late() {
+        let mut seen = Seen::default();
+        let report = |hindrance| SlotReport { slot: SLOT, hindrance, detail: String::new() };
+        seen.sequencer(report(Hindrance::Late));
+        seen.sequencer(report(Hindrance::L1Down));
+        seen.sequencer(report(Hindrance::Late));
+        assert_eq!(seen.of(SLOT).hindrance.unwrap().0, MissReason::L1Down);
+    }
+}
