@@ -46,7 +46,10 @@ impl Refusal {
 
     /// Prints it, and returns its exit code.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
-        eprintln!("ollin: {}", self.message);
+        match self.code.as_str() {
+            "failed" => eprintln!("ollin: {}", self.message),
+            code => eprintln!("ollin: {} ({code})", self.message),
+        }
         if json && let Ok(text) = serde_json::to_string(&Envelope { error: self }) {
             println!("{text}");
         }
