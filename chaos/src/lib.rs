@@ -14,6 +14,7 @@ mod chain;
 mod emission;
 mod history;
 pub mod invariant;
+pub mod io;
 mod judge;
 mod line;
 pub mod model;

@@ -2,6 +2,7 @@
 
 mod drill;
 mod exploration;
+mod io_faults;
 mod simulate;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 use ollin_chaos::{ChainFact, History, SignerKind, Wake, judge};
 use ollin_protocol::units::ReplicaId;
 
+use io_faults::{IoArguments, LifeArguments, PlaceArguments};
 use simulate::SimulateArguments;
 
 #[derive(Parser)]
@@ -52,6 +54,14 @@ enum Command {
     Drills(drill::PassedOn),
     /// Plays all drills before a release, and prints one table.
     Gate(drill::PassedOn),
+    /// Makes every IO point of a replica's files fail, and judges what follows. Exit code 0: no violation; 1: some.
+    Io(IoArguments),
+    /// One life of a replica, for `chaos io`.
+    #[command(hide = true)]
+    IoLife(LifeArguments),
+    /// Opens a replica's files, once for each line of the input, for `chaos io`.
+    #[command(hide = true)]
+    IoInspect(PlaceArguments),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +75,9 @@ fn main() -> ExitCode {
         Command::Drill(words) => words.run("drill"),
         Command::Drills(words) => words.run("drills"),
         Command::Gate(words) => words.run("gate"),
+        Command::Io(arguments) => io_faults::io(&arguments),
+        Command::IoLife(arguments) => io_faults::life(&arguments),
+        Command::IoInspect(arguments) => io_faults::inspections(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{error:#}");

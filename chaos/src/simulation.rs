@@ -9,7 +9,7 @@ mod duties;
 mod fault;
 mod host;
 mod network;
-mod payload;
+pub(crate) mod payload;
 mod plan;
 mod story;
 pub mod verdict;

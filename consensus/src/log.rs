@@ -50,6 +50,8 @@ use horizon::Horizon;
 pub use claim::ClaimRequest;
 pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, MemberError, OpenError, ProceedError};
 pub use evidence::SeenSignature;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use open::Opened;
 pub use open::Parts;
 
 /// How long the store may take to close.

@@ -5,11 +5,13 @@
 //! operating system would. Nothing in it runs in parallel, and nothing reads the real clock.
 
 mod disk;
+mod holding;
 mod task;
 mod timer;
 mod world;
 
 pub use disk::{Image, MemoryDisk, SyncTimes};
+pub use holding::{Holding, HoldingError};
 pub use task::Joined;
 pub use timer::Sleep;
 pub use world::{Livelock, ProcessId, World};

@@ -12,22 +12,22 @@ use ollin_protocol::signature::Signature;
 use ollin_protocol::units::{BlockIndex, CheckpointNumber, L1BlockNumber, Slot};
 
 /// The one attester of a simulated cluster.
-pub(super) const ATTESTER: Address = Address::repeat_byte(0xa1);
+pub(crate) const ATTESTER: Address = Address::repeat_byte(0xa1);
 
 /// The duties of a proposer's slot, in the order in which they are claimed.
-pub(super) const KINDS: [DutyKind; 4] = [
+pub(crate) const KINDS: [DutyKind; 4] = [
     DutyKind::BlockProposal { index: BlockIndex::new(0) },
     DutyKind::CheckpointProposal,
     DutyKind::Attestation,
     DutyKind::AttestationsAndSigners,
 ];
 
-pub(super) fn duty(kind: DutyKind, slot: Slot) -> Duty {
+pub(crate) fn duty(kind: DutyKind, slot: Slot) -> Duty {
     Duty { attester: ATTESTER, slot, kind }
 }
 
 /// A payload for a duty; each `variant` has a root of its own.
-pub(super) fn build(kind: DutyKind, slot: Slot, variant: u64) -> Option<DutyPayload> {
+pub(crate) fn build(kind: DutyKind, slot: Slot, variant: u64) -> Option<DutyPayload> {
     let header = CheckpointHeader { slot, timestamp: slot.get(), ..CheckpointHeader::default() };
     let archive = Fr::from_u64(variant);
     let checkpoint = CheckpointNumber::new(slot.get());

@@ -70,11 +70,32 @@ impl Parts {
         let tls = TlsIdentity::load(&config.cluster_directory)?;
         let wire = Arc::new(TlsWire::new(config.listen, tls)?);
         check_certificate(config, &cluster.members()?, wire.fingerprint())?;
+        Self::in_directories(config, cluster, wire)
+    }
+
+    /// Takes the data directory, and opens what lies in it and in the anchor's directory.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the directory is free again.
+    pub fn in_directories(config: &ConsensusConfig, cluster: ClusterFile, wire: Arc<dyn Wire>) -> Result<Self, OpenError> {
+        let Opened { disk, anchor } = Opened::new(config, &cluster)?;
+        Ok(Self { cluster, disk: Box::new(disk), wire, anchor, fatal: abort_process })
+    }
+}
+
+/// What a replica keeps in files, opened.
+pub(crate) struct Opened {
+    pub(crate) disk: RocksDisk,
+    pub(crate) anchor: Option<Box<dyn Anchor>>,
+}
+
+impl Opened {
+    pub(crate) fn new(config: &ConsensusConfig, cluster: &ClusterFile) -> Result<Self, OpenError> {
         let lock = DirectoryLock::take(&config.data_directory)?;
         check_marker(config)?;
-        let anchor = anchor(config, &cluster)?;
-        let disk = Box::new(RocksDisk::open(&config.data_directory, lock)?);
-        Ok(Self { cluster, disk, wire, anchor, fatal: abort_process })
+        let anchor = anchor(config, cluster)?;
+        let disk = RocksDisk::open(&config.data_directory, lock)?;
+        Ok(Self { disk, anchor })
     }
 }
 

@@ -152,6 +152,18 @@ impl Database {
         })
     }
 
+    /// The vote as it was last written.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn vote(&self) -> Result<Option<crate::raft::VoteRecord>, StoreError> {
+        self.value(VOTE)
+    }
+
+    /// Everything in one table.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn records(&self, table: Table) -> impl Iterator<Item = Result<super::disk::Record, StoreError>> {
+        self.disk.scan(table, &[]).map(|record| record.map_err(|source| self.failed("read", source)))
+    }
+
     pub(super) fn put_entry(&self, batch: &mut Batch, entry: &Entry, before: Chain, chain: Chain) {
         batch.put(Table::Log, entry.index.to_be_bytes(), entry.to_record(before, chain));
     }
@@ -170,7 +182,7 @@ impl Database {
     }
 
     /// The stored snapshot: an encoded [`crate::state::State`], which carries its own checksum, place and members.
-    pub(super) fn snapshot(&self) -> Result<Option<Bytes>, StoreError> {
+    pub(crate) fn snapshot(&self) -> Result<Option<Bytes>, StoreError> {
         self.disk.get(Table::State, SNAPSHOT.as_bytes()).map_err(|source| self.failed("read", source))
     }
 
