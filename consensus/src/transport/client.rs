@@ -8,6 +8,7 @@ use futures::future::join_all;
 
 use super::frame::{Frame, Refused, Request, Response};
 use super::peers::Shared;
+use super::plausible;
 use super::wire::{Freight, Lane, Parcel, Wire, WireError};
 use crate::admission::Testimony;
 use crate::membership::Member;
@@ -81,8 +82,10 @@ impl Client {
             WireError::Unreachable { reason } => unreachable(address, reason),
             WireError::Broken { reason } => CallError::Broken { replica: to, reason },
         })?;
-        let frame = Frame::<Response>::decode(&answer);
-        self.accept(to, frame.map_err(|error| CallError::Broken { replica: to, reason: error.to_string() })?)
+        let broken = |reason: String| CallError::Broken { replica: to, reason };
+        let frame = Frame::<Response>::decode(&answer).map_err(|error| broken(error.to_string()))?;
+        plausible::response(&frame).map_err(|nonsense| broken(nonsense.to_string()))?;
+        self.accept(to, frame)
     }
 
     fn accept(&self, to: u64, frame: Frame<Response>) -> Result<(Answered, Response), CallError> {

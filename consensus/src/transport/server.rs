@@ -15,6 +15,7 @@ use super::client::Client;
 use super::frame::{Appended, Frame, Refused, Request, Response, TransferRefused, VoteAsked};
 use super::network::{id, place};
 use super::peers::{Process, Shared};
+use super::plausible;
 use super::tls::Fingerprint;
 use crate::admission::{Enlistment, Testimony};
 use crate::chain::Position;
@@ -133,6 +134,7 @@ impl Server {
             shared.note_stranger();
             self.refuse_stranger(frame.from, &sender)
         })?;
+        plausible::request(&frame).map_err(|nonsense| Refused::Request { reason: nonsense.to_string() })?;
         let is_hello = matches!(frame.body, Request::Hello);
         if frame.from == shared.me.replica {
             // A starting process asks its own address whether somebody else is there.
@@ -342,7 +344,7 @@ fn voted(answer: &VoteResponse<Raft>) -> Response {
 }
 
 /// A snapshot names its own place and members: nothing beside it has to be believed.
-fn announced(bytes: Bytes) -> Result<openraft::type_config::alias::SnapshotOf<Raft, Bytes>, Refused> {
+pub(super) fn announced(bytes: Bytes) -> Result<openraft::type_config::alias::SnapshotOf<Raft, Bytes>, Refused> {
     let refused = |error: &dyn std::error::Error| Refused::Request { reason: error.to_string() };
     let state = State::decode(&bytes).map_err(|error| refused(&error))?;
     let last_log_id = state.applied().map(|applied| log_id(applied.term, applied.index));

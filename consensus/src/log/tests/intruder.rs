@@ -8,8 +8,10 @@ use super::cluster::Cluster;
 use super::*;
 use crate::certificates;
 use crate::chain::{Chain, ChainIndex, Position};
+use crate::entry::{Body, Entry};
 use crate::halt::Halt;
 use crate::membership::Member;
+use crate::raft::VoteRecord;
 use crate::recovery::{Promise, Recovery};
 use crate::transport::{CallError, Lane, Refused, Request, Self_, TlsIdentity, TlsWire};
 
@@ -85,6 +87,28 @@ async fn a_frame_with_another_chain_at_a_common_entry_halts_who_hears_it() {
     let error = refused(&client, 1, Request::Hello).await;
     assert!(matches!(error, CallError::Refused { refused: Refused::Diverged { index: 1, .. }, .. }), "{error}");
     assert!(first.view().halted.is_some() && shared.halt.is_halted(), "both sides stop");
+    drop(first);
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_frame_that_would_break_rafts_assertions_is_refused_before_raft_sees_it() {
+    let mut cluster = Cluster::created().await;
+    let first = cluster.log(1);
+    let files = cluster.config(2).cluster_directory;
+    let (client, _) = intruder(first.inner.shared.me.cluster, 2, files, first.inner.shared.members());
+    // The intruder takes the place of a replica that is gone.
+    cluster.kill(ReplicaId::new(2)).await;
+    let entry = |index| Entry { term: 1, index, body: Body::Blank };
+    let append = |term, entries| {
+        let vote = VoteRecord { term, voted_for: 2, committed: true };
+        Request::Append { vote, prev: None, prev_chain: None, entries, commit: None }
+    };
+    for request in [append(9, vec![entry(0), entry(2)]), append(9, vec![entry(7)]), append(u64::MAX, vec![])] {
+        let error = refused(&client, 1, request).await;
+        assert!(matches!(error, CallError::Refused { refused: Refused::Request { .. }, .. }), "{error}");
+    }
+    assert_eq!(first.view().halted, None);
     drop(first);
     cluster.shutdown().await;
 }
