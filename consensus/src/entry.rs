@@ -68,6 +68,9 @@ pub enum EntryError {
     /// The contents are not those that the chain was made of.
     #[error("the contents do not match the hash chain")]
     Chain,
+    /// Another spelling of the entry than the one that we write.
+    #[error("the entry is not in canonical form")]
+    NotCanonical,
     /// The entry says it is another one.
     #[error("the entry names itself {term}.{index}")]
     Misplaced {
@@ -115,7 +118,10 @@ impl Entry {
         if entry.index != index {
             return Err(EntryError::Misplaced { term: entry.term, index: entry.index });
         }
-        // Also refuses another spelling of the same entry: the chain is made of the one spelling that we write.
+        // The chain is made of the one spelling that we write: another one of the same entry would pass it.
+        if sealed::to_bytes(&entry) != body {
+            return Err(EntryError::NotCanonical);
+        }
         if entry.chain_after(before) != chain {
             return Err(EntryError::Chain);
         }

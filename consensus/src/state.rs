@@ -83,6 +83,12 @@ pub enum StateBytesError {
     /// No sequence of reservations and memberships leads to these ids.
     #[error("the Raft ids contradict the members")]
     Roster,
+    /// The members were set by an entry that was not applied.
+    #[error("the members are newer than the state")]
+    Membership,
+    /// Another spelling of a state, or more than a state keeps.
+    #[error("not in canonical form")]
+    NotCanonical,
 }
 
 /// The stored form, without and within the seal.
@@ -220,7 +226,15 @@ impl State {
         }
         let guard = Guard::decode(&record.guard)?;
         let Record { applied, membership, attempts, audit, roster, settled, guard: _ } = record;
-        Ok(Self { applied, membership, guard, attempts, audit, roster, settled })
+        if membership.set_by > applied.map(|applied| (applied.term, applied.index)) {
+            return Err(StateBytesError::Membership);
+        }
+        let state = Self { applied, membership, guard, attempts, audit, roster, settled };
+        // Equal states must have equal bytes on every replica, and postcard alone takes repeated keys and longer spellings of numbers.
+        if state.settled.len() > SETTLED_KEPT || state.encode() != bytes {
+            return Err(StateBytesError::NotCanonical);
+        }
+        Ok(state)
     }
 }
 
