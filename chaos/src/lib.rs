@@ -12,6 +12,8 @@
 
 mod chain;
 mod emission;
+#[cfg(test)]
+mod fuzz;
 mod history;
 pub mod invariant;
 pub mod io;

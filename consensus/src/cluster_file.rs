@@ -79,9 +79,14 @@ impl ClusterFile {
     /// # Errors
     /// [`ClusterFileError`] names the file, the field and what was expected.
     pub fn load(path: &Path) -> Result<Self, ClusterFileError> {
-        let name = || path.display().to_string();
-        let text = std::fs::read(path).map_err(|source| ClusterFileError::Read { path: name(), source })?;
-        let file: Self = serde_json::from_slice(&text).map_err(|source| ClusterFileError::Json { path: name(), source })?;
+        let name = path.display().to_string();
+        let text = std::fs::read(path).map_err(|source| ClusterFileError::Read { path: name.clone(), source })?;
+        Self::parse(&text, name)
+    }
+
+    /// Reads and checks the contents of the file at `path`.
+    pub(crate) fn parse(text: &[u8], path: String) -> Result<Self, ClusterFileError> {
+        let file: Self = serde_json::from_slice(text).map_err(|source| ClusterFileError::Json { path, source })?;
         file.cluster_id_bytes()?;
         file.members()?;
         Ok(file)

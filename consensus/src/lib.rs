@@ -28,6 +28,8 @@ mod discard;
 mod entry;
 pub mod failpoint;
 pub mod fitness;
+#[cfg(test)]
+mod fuzz;
 mod grant;
 mod halt;
 mod leadership;

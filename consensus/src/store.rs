@@ -8,6 +8,8 @@ mod database;
 mod disk;
 mod durable;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod log_store;
 mod machine;
 mod options;

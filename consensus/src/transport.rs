@@ -7,9 +7,12 @@
 mod book;
 mod client;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 mod greeter;
 mod network;
 mod peers;
+mod plausible;
 mod server;
 mod tls;
 mod tls_wire;

@@ -170,4 +170,6 @@ impl Modules {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

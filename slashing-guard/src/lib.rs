@@ -22,6 +22,8 @@ mod attester;
 mod binding;
 mod command;
 mod duty;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 pub mod interchange;
 pub mod limit;

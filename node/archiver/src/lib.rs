@@ -16,6 +16,8 @@ mod archiver;
 mod calldata;
 mod error;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod inbox;
 mod record;
 mod store;

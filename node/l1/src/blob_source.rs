@@ -2,8 +2,8 @@
 //!
 //! No source is trusted: a blob counts only if the commitment recomputed from its bytes has the wanted hash.
 
-mod beacon;
-mod file_store;
+pub(crate) mod beacon;
+pub(crate) mod file_store;
 
 use alloy::primitives::{B256, Bytes, hex};
 use alloy::providers::Provider;
@@ -56,7 +56,7 @@ fn list(sources: &[SourceFailure]) -> String {
 
 /// Why one source gave nothing.
 #[derive(Debug, thiserror::Error)]
-enum SourceError {
+pub(crate) enum SourceError {
     #[error(transparent)]
     Http(#[from] HttpError),
     #[error(transparent)]
@@ -197,7 +197,7 @@ impl L1 {
 }
 
 /// Reads a blob from hex.
-fn parse_blob(text: &str) -> Result<Blob, SourceError> {
+pub(crate) fn parse_blob(text: &str) -> Result<Blob, SourceError> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.len() != BLOB_BYTES * 2 {
         return Err(SourceError::Length { what: "a blob", length: digits.len() });

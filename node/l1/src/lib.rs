@@ -19,6 +19,8 @@ pub mod contract;
 pub mod discovery;
 mod endpoint;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod http;
 pub mod pool;
 mod probe;

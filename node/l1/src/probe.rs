@@ -67,7 +67,7 @@ struct Head {
     timestamp: U256,
 }
 
-fn head_of(answer: &ResponsePacket) -> Option<EndpointHead> {
+pub(crate) fn head_of(answer: &ResponsePacket) -> Option<EndpointHead> {
     let ResponsePacket::Single(response) = answer else {
         return None;
     };

@@ -120,7 +120,7 @@ impl CheckpointProposed {
 }
 
 impl MessageSent {
-    fn read(log: &Log) -> Result<Self, L1Error> {
+    pub(crate) fn read(log: &Log) -> Result<Self, L1Error> {
         const CALL: &str = "MessageSent";
         let event = decode::<IInbox::MessageSent>(CALL, log)?;
         let place = Place::of(CALL, log)?;

@@ -66,13 +66,13 @@ pub enum SimulationError {
 
 /// The part of its answer that matters here.
 #[derive(Debug, Deserialize)]
-struct BlockResult {
-    calls: Vec<OuterCall>,
+pub(crate) struct BlockResult {
+    pub(crate) calls: Vec<OuterCall>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OuterCall {
+pub(crate) struct OuterCall {
     return_data: Bytes,
     gas_used: U64,
     #[serde(default)]
@@ -155,7 +155,7 @@ impl L1 {
 }
 
 /// What the bundle returned and used, unless the outer call itself failed.
-fn measured(call: OuterCall) -> Result<(Bytes, SimulatedPropose), SimulationError> {
+pub(crate) fn measured(call: OuterCall) -> Result<(Bytes, SimulatedPropose), SimulationError> {
     if call.status.is_zero() {
         let (data, message) = call.error.map(|error| (error.data.unwrap_or_default(), error.message)).unwrap_or_default();
         let data = if data.is_empty() { call.return_data } else { data };
@@ -170,7 +170,7 @@ fn measured(call: OuterCall) -> Result<(Bytes, SimulatedPropose), SimulationErro
 }
 
 /// The outcome of the call at `position` of the bundle.
-fn inner_outcome(returned: &[u8], position: usize) -> Result<(), SimulationError> {
+pub(crate) fn inner_outcome(returned: &[u8], position: usize) -> Result<(), SimulationError> {
     const CALL: &str = "Multicall3.aggregate3";
     let results = IMulticall3::aggregate3Call::abi_decode_returns_validate(returned)
         .map_err(|error| L1Error::Malformed { call: CALL, reason: error.to_string() })?;

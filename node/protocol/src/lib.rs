@@ -19,6 +19,8 @@ pub mod chain;
 pub mod committee;
 #[cfg(feature = "full")]
 pub mod field;
+#[cfg(all(test, feature = "full"))]
+mod fuzz;
 #[cfg(feature = "full")]
 pub mod hash;
 #[cfg(feature = "full")]

@@ -14,6 +14,8 @@ use crate::signature::{RawSignature, Signature, eip191};
 use crate::units::{BlockIndex, CheckpointNumber, L1BlockNumber, SigningRoot, Slot};
 use crate::vote::{GovernanceSignal, SlashingVote};
 
+#[cfg(test)]
+pub(crate) use checked::tests::samples;
 pub use checked::{MAX_PAYLOAD_BYTES, MAX_SIGNERS, MAX_TX_HASHES, MAX_VOTE_BYTES, PAYLOAD_VERSION, PayloadError};
 
 /// Domains of raw messages. Source: npm @aztec/stdlib 4.1.2, `src/p2p/signature_utils.ts`.

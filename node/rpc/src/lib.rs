@@ -18,6 +18,8 @@ mod admin_api;
 mod admin_key;
 mod duties;
 mod envelope;
+#[cfg(test)]
+mod fuzz;
 mod limit;
 mod listener;
 mod node_api;

@@ -91,8 +91,11 @@ fn load(path: &Path) -> Result<toml::Table, Fault> {
             path.display()
         )));
     }
-    let text = fs::read_to_string(path).map_err(failed)?;
-    toml::from_str(&text).map_err(|error| {
+    parse(path, &fs::read_to_string(path).map_err(failed)?)
+}
+
+fn parse(path: &Path, text: &str) -> Result<toml::Table, Fault> {
+    toml::from_str(text).map_err(|error| {
         // The parser's own text quotes the line, which may hold a secret.
         let line = error.span().map_or(0, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         Fault::plain(format!("the configuration file {} is not TOML at line {line}: {}", path.display(), error.message()))
@@ -152,4 +155,19 @@ fn suggestion(key: &str) -> String {
     let last = key.rsplit('.').next().unwrap_or(key);
     let near = SETTINGS.iter().find(|setting| setting.key.rsplit('.').next() == Some(last) || setting.env == last);
     near.map(|setting| format!(": write {}", setting.key)).unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(super) mod fuzz {
+    use super::*;
+
+    /// What a file of these contents sets, or its faults.
+    pub(in crate::config) fn read_text(text: &str) -> (BTreeMap<&'static str, Sourced>, Vec<Fault>) {
+        let (path, mut values, mut faults) = (Path::new("ollin.toml"), BTreeMap::new(), Vec::new());
+        match parse(path, text) {
+            Ok(table) => flatten(path, "", &table, &mut values, &mut faults),
+            Err(fault) => faults.push(fault),
+        }
+        (values, faults)
+    }
 }

@@ -14,7 +14,7 @@ use super::*;
 const REGISTRY: &str = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
 
 /// The guide's `.env` with its blanks filled in, and what a cluster needs beside it.
-fn guide() -> Environment {
+pub(super) fn guide() -> Environment {
     let pairs = [
         ("DATA_DIRECTORY", "./data"),
         ("KEY_STORE_DIRECTORY", "./keys"),
@@ -32,7 +32,7 @@ fn guide() -> Environment {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-fn request() -> StartRequest {
+pub(super) fn request() -> StartRequest {
     StartRequest { modules: Modules { node: true, archiver: true, sequencer: true }, ..StartRequest::default() }
 }
 

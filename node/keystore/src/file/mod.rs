@@ -2,6 +2,8 @@
 
 mod account;
 mod document;
+#[cfg(test)]
+mod fuzz;
 mod merge;
 mod mnemonic;
 mod reading;

@@ -44,7 +44,7 @@ pub(super) fn decrypt(place: &Place, file: &Path, password: &str, reading: &mut 
 }
 
 /// The address that the file names, if its parameters are within reason.
-fn check(json: &Json) -> Result<Option<Address>, &'static str> {
+pub(super) fn check(json: &Json) -> Result<Option<Address>, &'static str> {
     let rule = "a JSON V3 key file: version 3, aes-128-ctr, scrypt or pbkdf2";
     let number = |json: Option<&Json>| match json {
         Some(Json::Number(number)) => Some(*number),

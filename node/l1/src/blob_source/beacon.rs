@@ -52,14 +52,10 @@ impl BeaconNode<'_> {
         let query: Vec<String> = hashes.iter().map(|hash| format!("versioned_hashes={hash}")).collect();
         let newer = self.get(&format!("eth/v1/beacon/blobs/{block}?{}", query.join("&")), BLOBS_LIMIT).await;
         if let Ok(Some(body)) = &newer {
-            let blobs: Blobs = serde_json::from_slice(body)?;
-            return blobs.data.iter().map(|text| parse_blob(text)).collect();
+            return parse_blobs(body);
         }
         match (self.get(&format!("eth/v1/beacon/blob_sidecars/{block}"), BLOBS_LIMIT).await, newer) {
-            (Ok(Some(body)), _) => {
-                let sidecars: Sidecars = serde_json::from_slice(&body)?;
-                sidecars.data.iter().map(|sidecar| parse_blob(&sidecar.blob)).collect()
-            }
+            (Ok(Some(body)), _) => parse_sidecars(&body),
             (_, Err(error)) | (Err(error), Ok(_)) => Err(error.into()),
             (Ok(None), Ok(_)) => Err(SourceError::NotFound { what: "the block" }),
         }
@@ -68,8 +64,7 @@ impl BeaconNode<'_> {
     /// The beacon slot of an L1 block.
     pub(super) async fn slot_of(&self, block: &L1Block, slot_duration: u64) -> Result<u64, SourceError> {
         let body = self.get("eth/v1/beacon/genesis", GENESIS_LIMIT).await?;
-        let genesis: Genesis = serde_json::from_slice(&body.ok_or(SourceError::NotFound { what: "the beacon genesis" })?)?;
-        let genesis_time: u64 = genesis.data.genesis_time.parse().map_err(|_| SourceError::BeaconTime)?;
+        let genesis_time = parse_genesis(&body.ok_or(SourceError::NotFound { what: "the beacon genesis" })?)?;
         let since = block.timestamp.checked_sub(genesis_time).ok_or(SourceError::BeaconTime)?;
         since.checked_div(slot_duration).ok_or(SourceError::BeaconTime)
     }
@@ -78,6 +73,24 @@ impl BeaconNode<'_> {
         let url = format!("{}/{path}", self.base.as_str().trim_end_matches('/'));
         within(self.timeout, fetch(self.http.get(url).header("accept", "application/json"), limit)).await
     }
+}
+
+/// The answer of `blobs`.
+pub(crate) fn parse_blobs(body: &[u8]) -> Result<Vec<Blob>, SourceError> {
+    let blobs: Blobs = serde_json::from_slice(body)?;
+    blobs.data.iter().map(|text| parse_blob(text)).collect()
+}
+
+/// The answer of `blob_sidecars`.
+pub(crate) fn parse_sidecars(body: &[u8]) -> Result<Vec<Blob>, SourceError> {
+    let sidecars: Sidecars = serde_json::from_slice(body)?;
+    sidecars.data.iter().map(|sidecar| parse_blob(&sidecar.blob)).collect()
+}
+
+/// The time of the beacon genesis, seconds.
+pub(crate) fn parse_genesis(body: &[u8]) -> Result<u64, SourceError> {
+    let genesis: Genesis = serde_json::from_slice(body)?;
+    genesis.data.genesis_time.parse().map_err(|_| SourceError::BeaconTime)
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl FileStore<'_> {
     }
 }
 
-fn parse_file(body: &[u8]) -> Result<Blob, SourceError> {
+pub(crate) fn parse_file(body: &[u8]) -> Result<Blob, SourceError> {
     let length = snap::raw::decompress_len(body)?;
     if length > TEXT_LIMIT {
         return Err(SourceError::Length { what: "a file", length });

@@ -177,4 +177,4 @@ const fn check_count(what: &'static str, count: usize, limit: usize) -> Result<(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -148,7 +148,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, BodyRefusal> {
     if surplus == 0 { Ok(bytes) } else { Err(BodyRefusal::Unread("request entity too large".into())) }
 }
 
-fn decode(text: &str) -> Result<Option<Value>, BodyRefusal> {
+pub(crate) fn decode(text: &str) -> Result<Option<Value>, BodyRefusal> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -54,7 +54,8 @@ fn vote(slot: u64, bytes: usize) -> SlashingVote {
     SlashingVote { chain_id: 1, verifying_contract: Address::repeat_byte(2), votes: vec![0b11; bytes], slot: Slot::new(slot) }
 }
 
-fn samples() -> Vec<DutyPayload> {
+/// One payload of each kind.
+pub(crate) fn samples() -> Vec<DutyPayload> {
     vec![
         DutyPayload::Block(block(vec![Fr::from_u64(5); 3])),
         checkpoint(-100),
