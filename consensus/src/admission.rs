@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
+use ollin_guard::{Fault, planted};
 use ollin_protocol::units::ReplicaId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -134,6 +135,7 @@ pub(crate) fn decide(name: ReplicaId, testimonies: &[Testimony]) -> Admission {
     };
     match latest.standing {
         Standing::Member { id, open: true } => Admission::Join { id },
+        Standing::Member { open: false, .. } if planted(Fault::WipedIsFresh) => Admission::Fresh,
         Standing::Member { id, open: false } => Admission::Refused(AdmissionRefusal::Wiped { replica: name, id }),
         Standing::Retired { id, index } => Admission::Refused(AdmissionRefusal::Retired { replica: name, id, index }),
         Standing::Stranger => Admission::Refused(AdmissionRefusal::Stranger { replica: name }),

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use ollin_guard::{Fault, planted};
+
 const LOCK_FILE: &str = "replica.lock";
 
 /// Held as long as the process uses the directory; the kernel releases it when the process ends, however it ends.
@@ -43,6 +45,7 @@ impl DirectoryLock {
         let mut file = options.create(true).truncate(false).read(true).write(true).open(path.join(LOCK_FILE)).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
+            Err(TryLockError::WouldBlock) if planted(Fault::DirectoryShared) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let pid = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());

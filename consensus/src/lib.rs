@@ -67,7 +67,7 @@ pub use log::{
 };
 pub use membership::{MemberChanged, MemberKind, MemberOrder, MemberRefusal};
 pub use offline::{OfflineError, OfflineLog};
-pub use ollin_guard::{Binding, Duty, DutyKind, Evidence, Phase, Refusal, Sighting};
+pub use ollin_guard::{Binding, Duty, DutyKind, Evidence, Fault, Phase, Refusal, Sighting, planted};
 pub use recovery::{Anchor, Memory, Promise, StartRefusal, default_anchor_directory};
 pub use role::{LogIndex, Role, Term};
 pub use sealed::SealError;

@@ -1,5 +1,6 @@
 //! The coat of every stored value that has no chain of its own: `version (1) ‖ SHA-256 of version and body (32) ‖ body`.
 
+use ollin_guard::{Fault, planted};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -69,7 +70,7 @@ pub(crate) fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SealError> {
     if version != VERSION {
         return Err(SealError::Version { found: version });
     }
-    if found != checksum(version, body) {
+    if found != checksum(version, body) && !planted(Fault::SealUnchecked) {
         return Err(SealError::Checksum);
     }
     from_bytes(body)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ollin_guard::{Guard, GuardCommand, GuardReply, Phase, SnapshotError};
+use ollin_guard::{Fault, Guard, GuardCommand, GuardReply, Phase, SnapshotError, planted};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{AttemptContent, AttemptLedger};
@@ -112,16 +112,18 @@ impl State {
     pub(crate) fn apply(&mut self, entry: &Entry, known: Option<Position>) -> Result<Option<Applied>, ApplyError> {
         if let Some(applied) = self.applied
             && entry.index <= applied.index
+            && !planted(Fault::AppliedTwice)
         {
             return Err(ApplyError::Repeated { index: entry.index, applied: applied.index });
         }
         let before = self.applied.map_or(Chain::default(), |applied| applied.chain);
         let position = Position { term: entry.term, index: entry.index, chain: entry.chain_after(before) };
-        if known.is_some_and(|known| known != position) {
+        if known.is_some_and(|known| known != position) && !planted(Fault::AppliedOnOtherHistory) {
             return Err(ApplyError::Diverged { index: entry.index });
         }
         let answer = match &entry.body {
             Body::Blank => None,
+            Body::Command(bytes) if planted(Fault::UnknownCommandSkipped) && Envelope::decode(bytes).is_err() => None,
             Body::Membership(membership) => {
                 self.roster.note(&self.membership.membership, membership, entry.index);
                 let set_by = Some((entry.term, entry.index));

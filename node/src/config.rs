@@ -53,6 +53,8 @@ pub(crate) struct NodeConfig {
     pub(crate) outlet_record: Option<PathBuf>,
     /// The folder of armed failpoints; only in a build that has them.
     pub(crate) failpoints: Option<PathBuf>,
+    /// The rule that is broken on purpose; only in a build that can.
+    pub(crate) planted: Option<ollin_consensus::Fault>,
     /// What the operator should know about these settings: logged once at start.
     pub(crate) notes: Vec<String>,
     printed: String,
@@ -110,6 +112,7 @@ impl NodeConfig {
         let p2p = P2pConfig::read(&mut reader, &mut notes);
         let outlet_record = reader.optional("outlet_record", parse::path);
         let failpoints = reader.optional("failpoints", parse::failpoints);
+        let planted = reader.optional("planted", parse::planted);
 
         let complete = (data_directory, keystore_path, log, rpc, l1, sequencer, cluster, p2p);
         let (
@@ -140,6 +143,7 @@ impl NodeConfig {
             p2p,
             outlet_record,
             failpoints,
+            planted,
             notes,
             printed,
         })

@@ -66,6 +66,9 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
     if let Some(directory) = &config.failpoints {
         tracing::warn!(directory = %directory.display(), "a test build: it stops at named points on demand");
     }
+    if let Some(fault) = config.planted {
+        tracing::error!(fault = fault.name(), "a test build breaks a rule on purpose: {}", fault.what());
+    }
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics")?;
     let outlets = config.outlet_record.as_deref().map(OutletRecord::open).transpose().context("OLLIN_OUTLET_RECORD")?;
     check_kind(&config.cluster)?;

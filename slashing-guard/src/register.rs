@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use ollin_protocol::units::{SigningRoot, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::{Duty, DutyKind, limit};
+use crate::{Duty, DutyKind, Fault, limit, planted};
 
 /// Roots by duty, payloads by root.
 ///
@@ -54,6 +54,9 @@ impl Register {
 
     /// Binds `duty`, which must be unbound or bound to this root, and says whether it was unbound.
     pub(crate) fn bind(&mut self, duty: &Duty, root: &SigningRoot, payload: &[u8]) -> bool {
+        if planted(Fault::PayloadReplaced) {
+            self.payloads.insert(PayloadKey::new(duty, root), payload.to_vec());
+        }
         if self.records.contains_key(duty) {
             return false;
         }

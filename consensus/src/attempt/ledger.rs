@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
-use ollin_guard::DutyKind;
+use ollin_guard::{DutyKind, Fault, planted};
 use ollin_protocol::units::{SigningRoot, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ impl AttemptLedger {
         let mut earlier: &[RecordedAttempt] = &[];
         if let Some(publisher) = known {
             publisher.check_nonce(request)?;
-            if request.slot < publisher.newest_slot {
+            if request.slot < publisher.newest_slot && !planted(Fault::PastSlotAttempt) {
                 return Err(AttemptRefusal::PastSlot { requested: request.slot, newest: publisher.newest_slot });
             }
             earlier = publisher.nonces.get(&request.nonce).map_or(&[], |nonce| nonce.attempts.as_slice());
@@ -68,10 +68,12 @@ impl AttemptLedger {
         } else if self.publishers.len() >= MAX_PUBLISHERS {
             return Err(full("publishers", self.publishers.len(), MAX_PUBLISHERS));
         }
-        check_fees(&request.fees, earlier)?;
+        let unsent = usize::from(planted(Fault::AttemptBelowUnsent));
+        check_fees(&request.fees, &earlier[..earlier.len().saturating_sub(unsent)])?;
         let unused = request.nonce.checked_add(1).ok_or(full("nonces", MAX_NONCES, MAX_NONCES))?;
         let number = u32::try_from(earlier.len()).map_err(|_| full("attempts", earlier.len(), MAX_ATTEMPTS))?;
-        let holds_blobs = root.is_some() || earlier.iter().any(|attempt| attempt.holds_blobs);
+        let held_blobs = earlier.iter().any(|attempt| attempt.holds_blobs) && !planted(Fault::BlobsDropped);
+        let holds_blobs = root.is_some() || held_blobs;
 
         let publisher = self.publishers.entry(request.publisher).or_insert(Publisher {
             unused,
@@ -115,7 +117,7 @@ impl AttemptLedger {
         let unknown = AttemptRefusal::Unknown { publisher, nonce };
         let entry = self.publishers.get_mut(&publisher).and_then(|publisher| publisher.nonces.get_mut(&nonce));
         entry.ok_or(unknown)?.mined = Some(at);
-        Ok(())
+        if planted(Fault::OutcomeTakenAsFinal) { self.settle(publisher, nonce) } else { Ok(()) }
     }
 
     pub(super) fn settle(&mut self, publisher: Address, nonce: u64) -> Result<(), AttemptRefusal> {
@@ -145,7 +147,7 @@ impl AttemptLedger {
         let unknown = AttemptRefusal::Unknown { publisher, nonce };
         let known = self.publishers.get_mut(&publisher).ok_or(unknown.clone())?;
         let unused = nonce.checked_add(1).ok_or(unknown)?;
-        known.nonces.retain(|open, entry| *open > nonce || entry.mined.is_some());
+        known.nonces.retain(|open, entry| *open > nonce || entry.mined.is_some() || planted(Fault::ForeignSpendIgnored));
         known.unused = known.unused.max(unused);
         Ok(())
     }
@@ -168,7 +170,7 @@ impl Publisher {
     /// One nonce is open at a time; more only after a reorg, and then each of them may be raised.
     fn check_nonce(&self, request: &AttemptRequest) -> Result<(), AttemptRefusal> {
         let expected = self.next();
-        if request.nonce == expected || self.open().any(|(nonce, _)| *nonce == request.nonce) {
+        if request.nonce == expected || planted(Fault::NonceFromL1) || self.open().any(|(nonce, _)| *nonce == request.nonce) {
             return Ok(());
         }
         Err(AttemptRefusal::Nonce { publisher: request.publisher, requested: request.nonce, expected })
@@ -215,6 +217,7 @@ fn check_content(request: &AttemptRequest, bundle_root: Option<SigningRoot>) -> 
             let is_bundle = duty.kind == DutyKind::AttestationsAndSigners && duty.slot == request.slot;
             match bundle_root {
                 Some(root) if is_bundle => Ok(Some(root)),
+                None if planted(Fault::UnboundBundle) => Ok(None),
                 Some(_) | None => Err(AttemptRefusal::NoBundle { duty, slot: request.slot }),
             }
         }

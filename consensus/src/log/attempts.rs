@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use alloy_primitives::Address;
+use ollin_guard::{Fault, planted};
 use ollin_protocol::payload::{BundlePayload, DutyPayload};
 
 use super::SigningLog;
@@ -42,7 +43,7 @@ impl SigningLog {
         if let Some(reason) = self.inner.shared.halt.reason() {
             return Err(AttemptError::Halted { reason });
         }
-        if self.inner.role.borrow().active_term().is_none() {
+        if self.inner.role.borrow().active_term().is_none() && !planted(Fault::AttemptByFollower) {
             return Err(AttemptError::NotLeader { leader: self.view().leader });
         }
         let state = self.inner.state.read();

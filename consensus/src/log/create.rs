@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use ollin_guard::interchange::{Doubt, Interchange};
-use ollin_guard::{Binding, GuardCommand, Phase};
+use ollin_guard::{Binding, Fault, GuardCommand, Phase, planted};
 use ollin_protocol::units::Slot;
 
 use super::error::CommandError;
@@ -34,6 +34,7 @@ impl SigningLog {
     pub async fn create_cluster(&self, binding: Binding, floor: Slot) -> Result<(), CreateError> {
         let deadline = runtime::now() + DEADLINE;
         self.bind(binding, deadline).await?;
+        let floor = if planted(Fault::CreationWithoutFloor) { Slot::new(0) } else { floor };
         self.command(Command::Guard(GuardCommand::Open { floor }), deadline).await?;
         tracing::info!(%floor, "cluster created");
         Ok(())
@@ -110,6 +111,7 @@ impl SigningLog {
             match answer {
                 Ok(answered) if answered.has_log => return Err(CreateError::Exists { replica }),
                 Ok(_) => {}
+                Err(_) if planted(Fault::CreationOfSome) => {}
                 Err(error) => {
                     return Err(CreateError::Unreachable { replica, address: member.address, reason: error.to_string() });
                 }
@@ -130,6 +132,7 @@ impl SigningLog {
             match answer {
                 Ok(Response::Found) => {}
                 Ok(_) => return Err(unreachable("an answer of another kind".to_owned())),
+                Err(_) if planted(Fault::CreationOfSome) => {}
                 Err(error) => return Err(unreachable(error.to_string())),
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use ollin_guard::{Fault, planted};
 use ollin_protocol::units::Slot;
 use parking_lot::RwLock;
 
@@ -28,7 +29,8 @@ impl Horizon {
     /// is bound in, with a slot's margin for other replicas' clocks. `None` while the horizon is not known, or old.
     pub(super) fn closing(&self, highest_bound: Option<Slot>, now: Instant) -> Option<Slot> {
         let (latest, at) = (*self.set.read())?;
-        let fresh = now.saturating_duration_since(at) <= FRESH;
+        let fresh = now.saturating_duration_since(at) <= FRESH || planted(Fault::ClosesByOldClock);
+        let highest_bound = highest_bound.filter(|_| !planted(Fault::ClosesTooLow));
         fresh.then(|| Slot::new(latest.max(highest_bound.unwrap_or(latest)).get().saturating_add(1)))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use futures::future::join_all;
+use ollin_guard::{Fault, planted};
 use openraft::{Config, SnapshotPolicy};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, watch};
@@ -308,7 +309,7 @@ fn raft_config(config: &ConsensusConfig) -> Result<Config, OpenError> {
         // A replica that was cut off must not depose a healthy leader when it comes back.
         enable_pre_vote: Some(true),
         // No leader by memory (safety rule R1); the log store sees to it a second time.
-        enable_leader_restore: Some(false),
+        enable_leader_restore: Some(planted(Fault::LeaderByMemory)),
         allow_log_reversion: Some(false),
         // Nobody campaigns before it knows what it may have forgotten (safety rule R6).
         enable_elect: false,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ollin_guard::GuardReply;
+use ollin_guard::{Fault, GuardReply, planted};
 use ollin_protocol::units::ReplicaId;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
@@ -17,6 +17,7 @@ use crate::command::{Command, Envelope, Origin, Reply};
 use crate::raft::{CommandBytes, Raft};
 use crate::role::{Role, Term};
 use crate::runtime;
+use crate::state::Applied;
 
 /// Bytes of one encoded command: the guard's limit on payloads, with room for duties.
 const MAX_COMMAND_BYTES: usize = 8 << 20;
@@ -33,6 +34,7 @@ pub(super) enum ProposeError {
 }
 
 /// What became of one try.
+#[derive(Debug, PartialEq)]
 enum Tried {
     Applied(Reply),
     /// Nothing was logged.
@@ -128,10 +130,7 @@ impl SigningLog {
                 let mut applied = inner.progress.applied.subscribe();
                 let reached = applied.wait_for(|index| *index >= response.log_id.index);
                 let applied = matches!(runtime::timeout_at(deadline, reached).await, Ok(Ok(_)));
-                match response.data.0 {
-                    Some(answer) if applied && answer.origin == origin => Ok(Tried::Applied(answer.reply.clone())),
-                    Some(_) | None => Ok(Tried::Lost),
-                }
+                Ok(tried(response.data.0.as_deref().filter(|_| applied), origin))
             }
         }
     }
@@ -150,6 +149,14 @@ impl SigningLog {
 
     pub(super) fn not_leader(&self) -> ProposeError {
         ProposeError::NotLeader { leader: self.view().leader }
+    }
+}
+
+/// What the entry at the proposal's place answers to it: nothing, if it is another's.
+fn tried(applied: Option<&Applied>, origin: Origin) -> Tried {
+    match applied {
+        Some(answer) if answer.origin == origin || planted(Fault::WaiterByIndex) => Tried::Applied(answer.reply.clone()),
+        Some(_) | None => Tried::Lost,
     }
 }
 
@@ -187,5 +194,28 @@ impl From<ProposeError> for CommandError {
             ProposeError::Halted { reason } => Self::Halted { reason },
             ProposeError::TooLarge { bytes } => Self::Halted { reason: format!("a command of {bytes} bytes") },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_at_a_proposals_index_counts_only_if_it_is_the_answer_to_this_proposal() {
+        let origin = Origin { replica: 1, boot: 20, sequence: 3 };
+        let reply = Reply::Guard(GuardReply::Done);
+        let answer = |origin| Applied { origin, reply: reply.clone() };
+        assert_eq!(tried(Some(&answer(origin)), origin), Tried::Applied(reply.clone()));
+        let others = [
+            Origin { replica: 2, ..origin },
+            // What an earlier process of this replica proposed is applied again after a restart.
+            Origin { boot: 10, ..origin },
+            Origin { sequence: 2, ..origin },
+        ];
+        for other in others {
+            assert_eq!(tried(Some(&answer(other)), origin), Tried::Lost, "another proposal took its place: {other:?}");
+        }
+        assert_eq!(tried(None, origin), Tried::Lost);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ollin_guard::{Fault, planted};
 use openraft::async_runtime::WatchReceiver;
 use openraft::{Instant as _, RaftMetrics, ServerState};
 use tokio::sync::watch;
@@ -91,7 +92,8 @@ impl RoleLoop {
             changed
         });
         // A witness leads only to replicate and hand over (safety rule R11).
-        let may_act = !self.shared.halt.is_halted() && !*self.stalled.borrow() && self.kind(metrics) == MemberKind::Full;
+        let is_full = self.kind(metrics) == MemberKind::Full || planted(Fault::WitnessActs);
+        let may_act = !self.shared.halt.is_halted() && !*self.stalled.borrow() && is_full;
         let leads = self.leads(metrics) && may_act;
         let term = Term::new(metrics.current_term);
         let demands = if leads { self.closer.demands() } else { Vec::new() };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ollin_guard::{Fault, planted};
 use ollin_protocol::units::ReplicaId;
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +74,7 @@ impl Roster {
     /// Gives out the next id: the log index of the reservation, or more if a greater one was used already. Never one twice, also
     /// across snapshots, since the greatest is kept.
     pub(crate) fn reserve(&mut self, name: ReplicaId, index: u64) -> u64 {
-        let id = index.max(self.highest.saturating_add(1));
+        let id = index.max(self.highest.saturating_add(u64::from(!planted(Fault::IdGivenTwice))));
         self.highest = id;
         self.reserved.insert(id, Reservation { name, taken_by: None });
         while self.reserved.len() > RESERVED_MAX {
@@ -88,7 +89,9 @@ impl Roster {
             return Err(EnlistRefusal::NotReserved { id });
         };
         match reservation.taken_by {
-            Some(other) if other != token => Err(EnlistRefusal::Taken { id, replica: reservation.name }),
+            Some(other) if other != token && !planted(Fault::IdTakenTwice) => {
+                Err(EnlistRefusal::Taken { id, replica: reservation.name })
+            }
             Some(_) => Ok(()),
             None => {
                 reservation.taken_by = Some(token);

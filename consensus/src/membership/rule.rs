@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ollin_guard::{Fault, planted};
 use ollin_protocol::units::ReplicaId;
 
 use super::order::{MemberOrder, MemberRefusal};
@@ -68,7 +69,7 @@ pub(crate) fn plan(order: &MemberOrder, now: &Situation) -> Result<Plan, MemberR
     if !now.open {
         return Err(MemberRefusal::Sealed);
     }
-    if !now.committed || now.configurations.len() != 1 {
+    if (!now.committed || now.configurations.len() != 1) && !planted(Fault::TwoChangesAtOnce) {
         return Err(MemberRefusal::UnderWay);
     }
     if let Some(id) = now.is_done(order) {
@@ -268,7 +269,7 @@ impl Situation {
 
     fn require_caught_up(&self, replica: ReplicaId, id: u64) -> Result<(), MemberRefusal> {
         match self.behind(id) {
-            Some(behind) if behind <= LAG_MAX => Ok(()),
+            Some(behind) if behind <= LAG_MAX || planted(Fault::LaggingPromoted) => Ok(()),
             behind => Err(MemberRefusal::Lags { replica, behind, limit: LAG_MAX }),
         }
     }
@@ -282,7 +283,7 @@ impl Situation {
         {
             return Err(MemberRefusal::LastVoter { replica: *replica });
         }
-        if witnesses >= majority(after.len()) {
+        if witnesses >= majority(after.len()) && !planted(Fault::WitnessMajority) {
             return Err(MemberRefusal::Witnesses { witnesses, voters: after.len() });
         }
         // Of both: a joint change is committed by a majority of each.

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
+use ollin_guard::{Fault, planted};
 use serde::{Deserialize, Serialize};
 
 use crate::sealed;
@@ -57,7 +58,8 @@ impl Marker {
         if self.file_system != here.file_system {
             return Some("it was first used in another file system".to_owned());
         }
-        (self.inode != here.inode).then(|| format!("it was first used as inode {}, this is inode {}", self.inode, here.inode))
+        (self.inode != here.inode && !planted(Fault::CopyUnnoticed))
+            .then(|| format!("it was first used as inode {}, this is inode {}", self.inode, here.inode))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use ollin_guard::{Fault, planted};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +49,7 @@ impl Demands {
 
     /// The demands that no closing has settled.
     pub(crate) fn open(&self, settled: &VecDeque<(u64, u64)>) -> Vec<(u64, u64)> {
-        self.open.lock().iter().filter(|demand| !settled.contains(demand)).copied().collect()
+        self.open.lock().iter().filter(|demand| !settled.contains(demand) && !planted(Fault::DemandsForgotten)).copied().collect()
     }
 
     /// All that are known, for a frame.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use ollin_guard::{Fault, planted};
 use openraft::raft::VoteRequest;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -65,7 +66,7 @@ impl Recovery {
     /// A process that starts with `own` on its disk, and knows nothing yet.
     pub(crate) fn new(own: Promise) -> Self {
         let inner = Inner {
-            memory: watch::Sender::new(Memory::Recovering),
+            memory: watch::Sender::new(if planted(Fault::NoRollCall) { Memory::Whole } else { Memory::Recovering }),
             own: watch::Sender::new(own),
             anchor: Mutex::default(),
             target: Mutex::default(),
@@ -97,7 +98,11 @@ impl Recovery {
     /// Its own memory, and what it has heard of others': while a demand is open that it knows of, its own word is not sure either.
     pub(crate) fn memory(&self) -> Memory {
         let own = *self.inner.memory.borrow();
-        if own == Memory::Whole && !self.inner.demands.is_empty() { Memory::Doubtful } else { own }
+        if own == Memory::Whole && !self.inner.demands.is_empty() && !planted(Fault::DoubtHidden) {
+            Memory::Doubtful
+        } else {
+            own
+        }
     }
 
     pub(crate) fn watch_memory(&self) -> watch::Receiver<Memory> {
@@ -128,7 +133,7 @@ impl Recovery {
     /// # Errors
     /// If the anchor cannot be removed: a demand that was heard must survive a restart.
     pub(crate) fn note(&self, replica: u64, memory: Memory, demands: &[(u64, u64)], promise: &Promise) -> io::Result<()> {
-        if memory != Memory::Recovering && self.inner.demands.adopt(demands) {
+        if memory != Memory::Recovering && !planted(Fault::DoubtNotAdopted) && self.inner.demands.adopt(demands) {
             self.anchor()?;
         }
         if memory != Memory::Recovering {
@@ -179,7 +184,7 @@ impl Recovery {
 
     /// Whether a candidate with this last entry may be voted for.
     pub(crate) fn admits(&self, last: Option<(u64, u64)>) -> bool {
-        self.inner.target.lock().is_none_or(|target| last >= Some(target))
+        self.inner.target.lock().is_none_or(|target| last >= Some(target) || planted(Fault::ShortLogVotedFor))
     }
 
     /// The store has made `promise` durable. Called before anything that rests on it is acknowledged.
@@ -196,7 +201,7 @@ impl Recovery {
         let Some((anchor, replica)) = anchor else { return Ok(()) };
         // What is owed after a roll call, the awaited entry and open demands, must survive a plain restart: without an anchor the
         // roll is called again.
-        if self.memory() != Memory::Whole || !self.may_campaign() {
+        if (self.memory() != Memory::Whole || !self.may_campaign()) && !planted(Fault::AnchorWhileOwed) {
             return anchor.remove();
         }
         anchor.write(*replica, promise).or_else(|error| {
@@ -330,8 +335,10 @@ impl Recovering {
             tracing::info!(term, ?target, "this replica takes part: all other voters were heard");
         }
         let mut own = recovery.inner.own.subscribe();
-        // The sender lives as long as `recovery`.
-        drop(own.wait_for(reached).await);
+        if !planted(Fault::CampaignWhileBehind) {
+            // The sender lives as long as `recovery`.
+            drop(own.wait_for(reached).await);
+        }
         *recovery.inner.target.lock() = None;
         recovery.permit_campaigns(&self.raft).map_err(|error| error.to_string())?;
         if *doubtful {
@@ -346,7 +353,7 @@ impl Recovering {
     /// Votes for nobody in `term`, durably: the process before may have voted in it.
     async fn raise_vote(&self, term: u64) -> Result<(), String> {
         let promise = self.recovery.promise();
-        if promise.term() >= term {
+        if promise.term() >= term || planted(Fault::TermNotRaised) {
             return Ok(());
         }
         let last = promise.place().map(|(term, index)| log_id(term, index));
@@ -357,5 +364,76 @@ impl Recovering {
             Ok(_) => Ok(()),
             Err(_) => Err(format!("the term cannot be raised to {term}: raft says {answer}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recovery::promise::tests::promise;
+
+    /// An anchor whose place the test reads.
+    #[derive(Clone, Debug, Default)]
+    struct Held(Arc<Mutex<Option<Promise>>>);
+
+    impl Anchor for Held {
+        fn read(&self, _replica: u64) -> Option<Promise> {
+            *self.0.lock()
+        }
+
+        fn write(&self, _replica: u64, promise: &Promise) -> io::Result<()> {
+            *self.0.lock() = Some(*promise);
+            Ok(())
+        }
+
+        fn remove(&self) -> io::Result<()> {
+            *self.0.lock() = None;
+            Ok(())
+        }
+    }
+
+    fn anchored() -> (Recovery, Held) {
+        let (recovery, anchor) = (Recovery::whole(Promise::default()), Held::default());
+        recovery.anchored(Box::new(anchor.clone()), 1, true);
+        recovery.inner.campaigns.lock().may = true;
+        (recovery, anchor)
+    }
+
+    #[test]
+    fn a_doubt_that_was_heard_makes_ones_own_word_doubtful_until_it_is_settled() {
+        let (recovery, _) = anchored();
+        recovery.note(2, Memory::Recovering, &[(2, 20)], &Promise::default()).unwrap();
+        assert_eq!(recovery.memory(), Memory::Whole, "who takes no part yet demands nothing");
+        recovery.note(2, Memory::Doubtful, &[(2, 20)], &Promise::default()).unwrap();
+        assert_eq!(recovery.demands().all(), [(2, 20)], "whoever counts on a doubtful vote doubts too");
+        assert_eq!(recovery.memory(), Memory::Doubtful, "and says so");
+        recovery.settle(&VecDeque::from([(2, 20)])).unwrap();
+        assert_eq!(recovery.memory(), Memory::Whole);
+    }
+
+    #[test]
+    fn there_is_no_anchor_while_anything_is_owed() {
+        let (recovery, anchor) = anchored();
+        let promised = promise(3, 1, Some((3, 10)));
+        recovery.synced(promised).unwrap();
+        assert_eq!(*anchor.0.lock(), Some(promised));
+        recovery.note(2, Memory::Doubtful, &[(2, 20)], &Promise::default()).unwrap();
+        assert_eq!(*anchor.0.lock(), None, "a restart must not excuse it from the demand");
+        recovery.synced(promise(3, 1, Some((3, 11)))).unwrap();
+        assert_eq!(*anchor.0.lock(), None, "nor after a later sync");
+        recovery.settle(&VecDeque::from([(2, 20)])).unwrap();
+        assert_eq!(*anchor.0.lock(), Some(promise(3, 1, Some((3, 11)))));
+        recovery.inner.campaigns.lock().may = false;
+        recovery.synced(promise(3, 1, Some((3, 12)))).unwrap();
+        assert_eq!(*anchor.0.lock(), None, "the log that was heard of is still awaited");
+    }
+
+    #[test]
+    fn a_candidate_with_less_than_the_awaited_entry_is_not_admitted() {
+        let (recovery, _) = anchored();
+        assert!(recovery.admits(None), "nothing is awaited");
+        *recovery.inner.target.lock() = Some((3, 10));
+        assert!(!recovery.admits(None) && !recovery.admits(Some((2, 99))) && !recovery.admits(Some((3, 9))));
+        assert!(recovery.admits(Some((3, 10))) && recovery.admits(Some((4, 1))));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ollin_guard::{Fault, planted};
 use ollin_protocol::units::ReplicaId;
 use serde::{Deserialize, Serialize};
 
@@ -79,12 +80,13 @@ impl RollCall<'_> {
         let heard = || voters.iter().filter_map(|id| self.answers.get(id));
         // A store that was never used, among others that never were: the cluster is yet to be created.
         let unused = unheard.is_empty() && self.promise.is_empty() && heard().all(|answer| answer.promise.is_empty());
-        let sure = !voters.is_empty() && unheard.is_empty() && heard().all(|answer| answer.memory == Memory::Whole);
+        let excused = planted(Fault::ExcusedWithoutDoubt) && unheard.is_subset(self.excused);
+        let sure = !voters.is_empty() && (unheard.is_empty() || excused) && heard().all(|answer| answer.memory == Memory::Whole);
         let promises = || self.answers.values().map(|answer| &answer.promise).chain([self.promise]);
         Standing::Ready(Terms {
             term: promises().map(Promise::term).max().unwrap_or(0),
-            target: promises().filter_map(Promise::place).max(),
-            doubtful: !sure && !unused,
+            target: promises().filter_map(Promise::place).max().filter(|_| !planted(Fault::EntryNotAwaited)),
+            doubtful: !sure && !unused && !planted(Fault::NoDoubt),
             unheard,
         })
     }
@@ -92,7 +94,8 @@ impl RollCall<'_> {
     /// Another replica has seen a promise that the store does not hold.
     fn refusal(&self) -> Option<StartRefusal> {
         let rolled_back = |(from, answer): (&u64, &Seen)| {
-            let promised = answer.heard_of_you.filter(|promised| self.promise.forgets(promised))?;
+            let promised =
+                answer.heard_of_you.filter(|promised| self.promise.forgets(promised) && !planted(Fault::HeardPromiseIgnored))?;
             Some(StartRefusal::of(ReplicaId::new(self.own), format!("replica {from}"), &promised, self.promise))
         };
         self.answers.iter().find_map(rolled_back)
@@ -116,6 +119,7 @@ impl RollCall<'_> {
         let quorum = configuration.len() / 2 + 1;
         let others = configuration.iter().filter(|id| **id != self.own);
         let needed = (configuration.len() + 1).saturating_sub(quorum).min(others.clone().count());
+        let needed = if planted(Fault::RollCallOfQuorum) { quorum - 1 } else { needed };
         others.filter(|id| self.answers.contains_key(id) || self.excused.contains(id)).count() >= needed
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
+use ollin_guard::{Fault, planted};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use parking_lot::RwLock;
@@ -59,6 +60,7 @@ impl LogStore {
         let mut vote: Option<VoteRecord> = database.value(VOTE)?;
         if let Some(vote) = &mut vote
             && vote.voted_for == replica
+            && !planted(Fault::LeaderByMemory)
         {
             vote.committed = false;
         }
@@ -158,7 +160,9 @@ impl RaftLogStorage<Raft> for LogStore {
         self.database.put_value(&mut batch, VOTE, &record);
         self.write(batch)?;
         self.durable.vote_written(record);
-        self.sync.barrier().await.map_err(io::Error::other)?;
+        if !planted(Fault::VoteNotSynced) {
+            self.sync.barrier().await.map_err(io::Error::other)?;
+        }
         *self.vote.write() = Some(record);
         Ok(())
     }

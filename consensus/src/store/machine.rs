@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use ollin_guard::{Fault, planted};
 use ollin_protocol::units::Slot;
 use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
@@ -153,6 +154,7 @@ impl RaftStateMachine<Raft> for StateMachine {
         }
         if let Some(position @ Position { term, index, .. }) = state.applied()
             && self.chain.read().contradicts(&position)
+            && !planted(Fault::SnapshotOfOtherHistory)
         {
             return Err(self.stop(SnapshotRefused::Diverged { term, index }));
         }

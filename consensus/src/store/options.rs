@@ -1,5 +1,6 @@
 //! RocksDB's settings, with the reasons.
 
+use ollin_guard::{Fault, planted};
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBRecoveryMode, Options};
 
 use super::disk::Table;
@@ -18,7 +19,9 @@ pub(super) fn database() -> Result<Options, rocksdb::Error> {
     options.set_paranoid_checks(true);
     // A record cut off at the very end was never acknowledged: a kill in the middle of a write leaves one. Damage anywhere else
     // refuses to open. Point-in-time recovery, the default, would drop everything after the damage without a word.
-    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    let lenient = planted(Fault::PointInTimeWal);
+    let recovery = if lenient { DBRecoveryMode::PointInTime } else { DBRecoveryMode::TolerateCorruptedTailRecords };
+    options.set_wal_recovery_mode(recovery);
     // A missing or shortened write-ahead log is noticed.
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_recycle_log_file_num(0);

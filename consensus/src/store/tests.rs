@@ -266,3 +266,73 @@ async fn an_entry_that_does_not_continue_what_was_applied_halts() {
     assert!(opened.machine.apply(skipped).await.is_err());
     assert!(opened.halt.is_halted());
 }
+
+/// A disk that writes and cannot sync.
+struct Unsyncable(MemoryDisk);
+
+impl Disk for Unsyncable {
+    fn place(&self) -> String {
+        self.0.place()
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
+        self.0.get(table, key)
+    }
+
+    fn scan(&self, table: Table, first: &[u8]) -> Box<dyn Iterator<Item = Result<Record, DiskError>> + '_> {
+        self.0.scan(table, first)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), DiskError> {
+        self.0.write(batch)
+    }
+
+    fn sync(&self) -> Result<(), DiskError> {
+        match self.0.unsynced() {
+            0 => Ok(()),
+            _ => Err(DiskError::Failed { reason: "input/output error".to_owned() }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_outlives_a_crash_and_so_does_a_vote() {
+    let disk = MemoryDisk::new("memory");
+    let mut opened = open_on(Box::new(disk.clone()), IDENTITY).unwrap();
+    let vote = Vote::new(3, 9);
+    opened.log.save_vote(&vote).await.unwrap();
+    assert_eq!(disk.unsynced(), 0, "a vote that a crash forgets is given twice");
+    opened.log.blocking_append((0..10).map(|index| command(1, index))).await.unwrap();
+    assert_eq!(disk.unsynced(), 0, "an entry that a crash forgets was never on a quorum");
+    close(opened).await;
+    disk.crash(0);
+    let mut opened = open_on(Box::new(disk), IDENTITY).unwrap();
+    assert_eq!(opened.log.read_vote().await.unwrap(), Some(vote));
+    assert_eq!(opened.chain.read().last_position().map(|last| last.index), Some(9));
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_acknowledged() {
+    let disk = MemoryDisk::new("memory");
+    close(open_on(Box::new(disk.clone()), IDENTITY).unwrap()).await;
+    let mut opened = open_on(Box::new(Unsyncable(disk)), IDENTITY).unwrap();
+    for _ in 0..2 {
+        let saved = opened.log.save_vote(&Vote::new(3, 9)).await;
+        assert!(saved.is_err(), "the kernel may have dropped the pages: no later sync is believed");
+    }
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_that_is_damaged_before_its_end_is_not_opened_up_to_the_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    with_ten_commands(directory.path()).await;
+    let files = std::fs::read_dir(directory.path().join("raft")).unwrap().map(|entry| entry.unwrap().path());
+    let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    let log = logs.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let refused = open(directory.path()).map(|opened| opened.chain.read().last_position());
+    assert!(matches!(refused, Err(StoreError::Disk { action: "open", .. })), "opened with a log that ends at {refused:?}");
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ollin_guard::{Fault, planted};
 use ollin_protocol::units::ReplicaId;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
@@ -144,7 +145,9 @@ impl Shared {
     pub(super) fn hear(&self, replica: u64, boot: u64) -> Process {
         let mut heard = self.heard.lock();
         match heard.get(&replica) {
-            Some(last) if last.boot != boot && runtime::elapsed(last.at) < ALIVE => Process::Other { boot: last.boot },
+            Some(last) if last.boot != boot && runtime::elapsed(last.at) < ALIVE && !planted(Fault::SecondProcessServed) => {
+                Process::Other { boot: last.boot }
+            }
             Some(_) | None => {
                 heard.insert(replica, Heard { boot, at: runtime::now() });
                 Process::Known
@@ -172,6 +175,7 @@ impl Shared {
         let Self_ { cluster, replica, boot, .. } = self.me;
         let (memory, promise) = (self.recovery.memory(), self.recovery.promise());
         let (demands, last) = (self.recovery.demands().all(), self.chain.read().last_position());
+        let demands = if planted(Fault::DoubtNotSent) { Vec::new() } else { demands };
         Frame { cluster, from: replica, to, boot, last, memory, demands, promise, body }
     }
 
@@ -215,5 +219,15 @@ mod tests {
         shared.hear_at_address(2, 11);
         assert!(shared.is_confirmed(2, 11) && !shared.is_confirmed(2, 10));
         assert_eq!(shared.hear(2, 11), Process::Known);
+    }
+
+    #[test]
+    fn a_doubt_that_was_heard_goes_on_with_every_frame() {
+        let (first, second) = (shared(), shared());
+        first.recovery.demands().adopt(&[(3, 30)]);
+        let frame = first.frame(2, ());
+        assert_eq!(frame.demands, [(3, 30)], "with votes, entries and answers alike");
+        second.note(&frame);
+        assert_eq!(second.recovery.demands().all(), [(3, 30)]);
     }
 }

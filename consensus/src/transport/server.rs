@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ollin_guard::CommandRejection;
+use ollin_guard::{CommandRejection, Fault, planted};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
@@ -123,13 +123,13 @@ impl Server {
 
     async fn receive(&self, sender: Fingerprint, frame: Frame<Request>) -> Result<Response, Refused> {
         let shared = &self.inner.shared;
-        if frame.cluster != shared.me.cluster {
+        if frame.cluster != shared.me.cluster && !planted(Fault::OtherClusterServed) {
             return Err(Refused::Cluster);
         }
         if frame.to != shared.me.replica {
             return Err(Refused::Recipient { replica: shared.me.replica });
         }
-        let member = shared.member(frame.from).filter(|member| member.fingerprint == sender);
+        let member = shared.member(frame.from).filter(|member| member.fingerprint == sender || planted(Fault::StrangerServed));
         let member = member.ok_or_else(|| {
             shared.note_stranger();
             self.refuse_stranger(frame.from, &sender)
@@ -163,7 +163,7 @@ impl Server {
             if !self.inner.enlistment.is_done() {
                 return Err(Refused::NotServing { reason: "its store has no Raft id yet".to_owned() });
             }
-            if shared.recovery.memory() == Memory::Recovering {
+            if shared.recovery.memory() == Memory::Recovering && !planted(Fault::AnswersWhileRecovering) {
                 let reason = format!("recovering, it waits for the answers of {:?}", shared.recovery.missing());
                 return Err(Refused::NotServing { reason });
             }
@@ -209,7 +209,9 @@ impl Server {
             let reason = "recovering: the candidate's log is shorter than one that was heard of".to_owned();
             return Err(Refused::Request { reason });
         }
-        if shared.is_confirmed(frame.from, frame.boot) {
+        let is_vote = matches!(frame.body, Request::Vote(_) | Request::PreVote(_));
+        let unasked = planted(Fault::NoDialBack) || planted(Fault::DialBackOfVotesOnly) && !is_vote;
+        if unasked || shared.is_confirmed(frame.from, frame.boot) {
             return Ok(());
         }
         let answered = self.inner.client.hello(frame.from, DIAL_BACK).await;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ollin_guard::{Fault, planted};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -116,7 +117,7 @@ impl ServerCertVerifier for PinnedVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verified = self.webpki.verify_server_cert(certificate, intermediates, name, ocsp, now)?;
-        if fingerprint(certificate) != self.pin {
+        if fingerprint(certificate) != self.pin && !planted(Fault::CertificateNotPinned) {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
         Ok(verified)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy::consensus::{BlobTransactionSidecar, SignableTransaction, Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar};
 use alloy::eips::eip4844::{BYTES_PER_BLOB, Blob, Bytes48};
 use alloy_primitives::{Address, B256, Bytes, Signature as AlloySignature, TxKind, U256};
-use ollin_consensus::{AttemptContent, RecordedAttempt};
+use ollin_consensus::{AttemptContent, Fault, RecordedAttempt, planted};
 use ollin_protocol::blob::{BlobError, decode_blob_input};
 use ollin_protocol::multicall::MULTICALL3;
 use ollin_protocol::payload::{BundlePayload, DutyPayload};
@@ -181,7 +181,7 @@ pub(crate) fn of_bundle(
         return Err(TransactionError::Slot { bundle: slot, attempt: attempt.request.slot });
     }
     let computed = DutyPayload::Bundle(bundle.as_ref().clone()).signing_root();
-    if attempt.root != Some(computed) {
+    if attempt.root != Some(computed) && !planted(Fault::OtherBundleSent) {
         return Err(TransactionError::Root { computed, recorded: attempt.root });
     }
     let signature = parts.attestations_and_signers_signature;
@@ -200,7 +200,7 @@ pub(crate) fn of_cancellation(bound: Bound, attempt: &RecordedAttempt) -> Result
         return Err(TransactionError::Content { found: "a bundle", expected: "a cancellation" });
     }
     let (request, fees) = (&attempt.request, &attempt.request.fees);
-    if attempt.holds_blobs {
+    if attempt.holds_blobs && !planted(Fault::CancellationWithoutBlob) {
         return Ok(blob_transaction(bound.chain_id, attempt, request.publisher, Bytes::new(), zero_sidecar()));
     }
     Ok(Unsigned::Plain(TxEip1559 {
@@ -245,7 +245,7 @@ fn check_targets(bound: Bound, parts: &TransactionParts) -> Result<(), Transacti
         return Err(TransactionError::Chain { found: parts.chain_id, expected: bound.chain_id });
     }
     for (contract, found, expected) in [("rollup", parts.rollup, bound.rollup), ("multicall", parts.multicall, MULTICALL3)] {
-        if found != expected {
+        if found != expected && !planted(Fault::AnyTarget) {
             return Err(TransactionError::Target { contract, found, expected });
         }
     }

@@ -1,6 +1,6 @@
 //! The next action for a slot's bundle: a plain function over the log and L1's head.
 
-use ollin_consensus::RecordedAttempt;
+use ollin_consensus::{Fault, RecordedAttempt, planted};
 use ollin_protocol::units::Slot;
 
 /// What is known about the publisher's open nonce while a bundle waits for L1.
@@ -51,7 +51,7 @@ pub fn decide(facts: &Facts<'_>) -> Action {
         return Action::Resolve;
     }
     let next_block = facts.head_time.saturating_add(facts.l1_slot_duration);
-    if next_block.max(facts.now) >= facts.slot_end {
+    if next_block.max(facts.now) >= facts.slot_end && !planted(Fault::PastSlotSent) {
         return Action::SlotOver;
     }
     if next_block < facts.slot_start {
@@ -59,7 +59,7 @@ pub fn decide(facts: &Facts<'_>) -> Action {
     }
     match (facts.open.last(), facts.sent_at) {
         (None, _) => Action::Record,
-        (Some(newest), _) if newest.request.slot < facts.slot => Action::Record,
+        (Some(newest), _) if newest.request.slot < facts.slot && !planted(Fault::OldAttemptResent) => Action::Record,
         (Some(_), None) => Action::Send,
         (Some(_), Some(sent_at)) => {
             let of_slot = facts.open.iter().filter(|attempt| attempt.request.slot == facts.slot).count();

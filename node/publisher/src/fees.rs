@@ -1,6 +1,6 @@
 //! Fees of attempts at one nonce: each at least twice every earlier recorded one, so that the newest wins in any pool.
 
-use ollin_consensus::Fees;
+use ollin_consensus::{Fault, Fees, planted};
 
 /// What L1 asks for at its head, wei per gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,9 @@ const GWEI: u128 = 1_000_000_000;
 /// [`AboveCap`]: nothing may be recorded then.
 pub fn next_fees(market: &Market, earlier: &[Fees], caps: &FeeCaps) -> Result<Fees, AboveCap> {
     let tip = market.priority_fee_wei.saturating_mul(6) / 5;
-    let highest = |of: fn(&Fees) -> u128| earlier.iter().map(of).max().unwrap_or(0).saturating_mul(2);
+    let highest = |of: fn(&Fees) -> u128| {
+        earlier.iter().map(of).max().unwrap_or(0).saturating_mul(if planted(Fault::FeesNotDoubled) { 1 } else { 2 })
+    };
     let max_priority_fee_per_gas = tip.max(1).max(highest(|fees| fees.max_priority_fee_per_gas));
     let wanted = market.base_fee_wei.saturating_mul(2).saturating_add(max_priority_fee_per_gas);
     let max_fee_per_gas = wanted.max(highest(|fees| fees.max_fee_per_gas));

@@ -1,11 +1,12 @@
 //! The checkpoint of a slot: built from L1's inputs, or re-executed from a claimed payload.
 
 use alloy_primitives::{Address, B256};
+use ollin_consensus::{BoundDuty, Fault, planted};
 use ollin_protocol::blob;
 use ollin_protocol::chain::{ChainError, ChainState, CheckpointInputs, EmptyCheckpoint};
 use ollin_protocol::field::Fr;
 use ollin_protocol::header::GasFees;
-use ollin_protocol::payload::{BlockPayload, CheckpointPayload, CheckpointStart};
+use ollin_protocol::payload::{BlockPayload, CheckpointPayload, CheckpointStart, DutyPayload};
 use ollin_protocol::units::{BlockIndex, BlockNumber, CheckpointNumber, L1BlockNumber, Slot};
 
 /// What L1 dictates for the checkpoint of a slot, as read at one L1 block.
@@ -109,6 +110,33 @@ pub enum BuildError {
     Blob(#[from] blob::BlobError),
 }
 
+/// What a slot goes on with (rule R14).
+#[derive(Debug, PartialEq)]
+pub(crate) enum Origin {
+    /// What the log binds, whoever claimed it; `None` if its payload was dropped: then the slot is over.
+    Bound(Option<CheckpointPayload>),
+    /// What this process asked for without hearing an answer: no other root may follow it.
+    Draft(Proposal),
+    /// Nothing was asked for yet.
+    New,
+}
+
+/// What the log binds comes before what this process has drafted, and that before anything new.
+pub(crate) fn origin(slot: Slot, bound: Option<BoundDuty>, draft: Option<&(Slot, Proposal)>) -> Origin {
+    if let Some(bound) = bound
+        && !planted(Fault::ConflictWithoutAdoption)
+    {
+        return Origin::Bound(match bound.payload {
+            Some(DutyPayload::Checkpoint(claimed)) => Some(claimed),
+            Some(_) | None => None,
+        });
+    }
+    match draft {
+        Some((drafted, proposal)) if *drafted == slot && !planted(Fault::DraftForgotten) => Origin::Draft(proposal.clone()),
+        Some(_) | None => Origin::New,
+    }
+}
+
 /// Builds the empty checkpoint of `slot` for a proposer.
 ///
 /// # Errors
@@ -153,6 +181,9 @@ pub fn build(slot: Slot, coinbase: Address, fee_recipient: Fr, inputs: &L1Inputs
 /// # Errors
 /// [`AbandonReason`], in the order in which L1 would refuse.
 pub fn reexecute(claimed: CheckpointPayload, inputs: &L1Inputs) -> Result<Proposal, AbandonReason> {
+    if planted(Fault::ResumeWithoutReexecution) {
+        return Ok(Proposal { checkpoint: claimed, blob_input: Vec::new() });
+    }
     let header = claimed.header;
     let transactions = claimed.last_block.tx_hashes.len();
     if transactions > 0 || claimed.block_count != 1 {
@@ -204,7 +235,7 @@ fn execute(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn inputs() -> L1Inputs {
@@ -223,13 +254,31 @@ mod tests {
         }
     }
 
-    fn claimed() -> CheckpointPayload {
+    pub(crate) fn claimed() -> CheckpointPayload {
         build(Slot::new(9), Address::repeat_byte(1), Fr::from_u64(5), &inputs()).unwrap().checkpoint
     }
 
     #[test]
     fn what_was_built_is_re_executed_to_the_same_bytes() {
         assert_eq!(reexecute(claimed(), &inputs()).map(|again| again.checkpoint), Ok(claimed()));
+    }
+
+    #[test]
+    fn what_is_bound_is_adopted_and_what_may_be_bound_is_asked_for_again() {
+        let (slot, other) = (Slot::new(9), Slot::new(8));
+        let draft = build(slot, Address::repeat_byte(2), Fr::from_u64(6), &inputs()).unwrap();
+        assert_ne!(draft.checkpoint, claimed(), "two proposals, each with a root of its own");
+        let root = DutyPayload::Checkpoint(claimed()).signing_root();
+        let bound = BoundDuty { root, payload: Some(DutyPayload::Checkpoint(claimed())) };
+        let drafted = (slot, draft.clone());
+        let adopted = origin(slot, Some(bound), Some(&drafted));
+        assert_eq!(adopted, Origin::Bound(Some(claimed())), "the log binds another's payload: it is adopted");
+        let dropped = BoundDuty { root, payload: None };
+        assert_eq!(origin(slot, Some(dropped), Some(&drafted)), Origin::Bound(None), "and never replaced");
+        let again = origin(slot, None, Some(&drafted));
+        assert_eq!(again, Origin::Draft(draft.clone()), "its claim may have committed: the same root again");
+        assert_eq!(origin(slot, None, Some(&(other, draft))), Origin::New, "another slot's draft is none");
+        assert_eq!(origin(slot, None, None), Origin::New);
     }
 
     #[test]

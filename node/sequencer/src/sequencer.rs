@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use ollin_archiver::ArchiverHandle;
-use ollin_consensus::{ClaimError, ClaimRequest, Grant, Role, SigningLog, failpoint};
+use ollin_consensus::{ClaimError, ClaimRequest, Fault, Grant, Role, SigningLog, failpoint, planted};
 use ollin_guard::{Duty, DutyKind, Refusal};
 use ollin_keystore::{Keystore, SignError};
 use ollin_l1::{L1, L1Error};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bundle::{self, BundleError};
 use crate::decide::{Decision, LeaveReason, SlotFacts, WaitReason, decide};
-use crate::proposal::{self, AbandonReason, BuildError, L1Inputs, Proposal};
+use crate::proposal::{self, AbandonReason, BuildError, L1Inputs, Origin, Proposal};
 use crate::report::SlotReport;
 
 /// Pause between looks at a slot when nothing else wakes the loop.
@@ -131,7 +131,7 @@ struct Turn {
 /// The slot of now and one L1 slot, where now is the later of the clock and L1's head, both in seconds; `None` if they are more than
 /// a slot apart: one of them is wrong, and nothing is to be decided by either.
 fn latest_slot(schedule: &Schedule, clock: u64, head: u64) -> Option<Slot> {
-    if clock.abs_diff(head) > schedule.slot_duration {
+    if clock.abs_diff(head) > schedule.slot_duration && !planted(Fault::ClockAgainstL1) {
         return None;
     }
     schedule.slot_at(clock.max(head).saturating_add(schedule.ethereum_slot_duration))
@@ -318,16 +318,11 @@ impl Sequencer {
     /// The slot's proposal: the bound one re-executed, else the one whose claim is unknown, else a new one.
     fn proposal(&mut self, slot: Slot, proposer: Address, inputs: &L1Inputs) -> Result<Proposal, Pass> {
         let duty = Duty { attester: proposer, slot, kind: DutyKind::CheckpointProposal };
-        if let Some(bound) = self.log.bound(&duty) {
-            let Some(DutyPayload::Checkpoint(claimed)) = bound.payload else {
-                return Err(Pass::concluded(SlotOutcome::Left(LeaveReason::Landed)));
-            };
-            return proposal::reexecute(claimed, inputs).map_err(Pass::concluded);
-        }
-        if let Some((drafted, proposal)) = &self.draft
-            && *drafted == slot
-        {
-            return Ok(proposal.clone());
+        match proposal::origin(slot, self.log.bound(&duty), self.draft.as_ref()) {
+            Origin::Bound(Some(claimed)) => return proposal::reexecute(claimed, inputs).map_err(Pass::concluded),
+            Origin::Bound(None) => return Err(Pass::concluded(SlotOutcome::Left(LeaveReason::Landed))),
+            Origin::Draft(proposal) => return Ok(proposal),
+            Origin::New => {}
         }
         let Some(entry) = self.keystore.attester(&proposer) else {
             return Err(Pass::concluded(SlotOutcome::Left(LeaveReason::NotOurs)));

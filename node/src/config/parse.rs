@@ -27,6 +27,15 @@ pub(crate) fn failpoints(text: &str) -> Result<PathBuf, Expected> {
     Err(Expected::rule("nothing").remedy("this build has no failpoints, unset it"))
 }
 
+/// The name of a planted fault, in a build that has them.
+pub(crate) fn planted(text: &str) -> Result<ollin_consensus::Fault, Expected> {
+    if !cfg!(feature = "failpoints") {
+        return Err(Expected::rule("nothing").remedy("this build has no planted faults, unset it"));
+    }
+    let fault = ollin_consensus::Fault::ALL.iter().find(|fault| fault.name() == text);
+    fault.copied().ok_or_else(|| Expected::rule("a fault of `chaos museum --list`"))
+}
+
 /// `true`, `TRUE`, `1` or their opposites. The official node reads anything else as false; here it is a fault.
 pub(crate) fn switch(text: &str) -> Result<bool, Expected> {
     match text {

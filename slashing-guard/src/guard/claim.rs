@@ -3,7 +3,8 @@
 use ollin_protocol::units::SigningRoot;
 
 use super::State;
-use crate::{AttesterState, Claim, CommandRejection, Duty, GuardReply, Phase, Refusal, Verdict, limit};
+use crate::planted::{clock_is_odd, in_order};
+use crate::{AttesterState, Claim, CommandRejection, Duty, Fault, GuardReply, Phase, Refusal, Verdict, limit, planted};
 
 impl State {
     /// Decides every duty of every claim, in order; one refusal does not touch the others.
@@ -12,7 +13,7 @@ impl State {
             return GuardReply::Rejected(rejection);
         }
         let mut verdicts = Vec::new();
-        for claim in claims {
+        for claim in in_order(claims) {
             for duty in &claim.duties {
                 verdicts.push(self.decide(duty, claim));
             }
@@ -29,19 +30,23 @@ impl State {
 
     /// Why `duty` may not be granted `root`, or `None`. The order of the tests is part of the answer.
     fn refusal(&self, duty: &Duty, root: &SigningRoot) -> Option<Refusal> {
-        if self.phase != Phase::Open {
+        if self.phase != Phase::Open && !planted(Fault::GrantWhileSealed) || planted(Fault::WallClockInRule) && clock_is_odd() {
             return Some(Refusal::Sealed);
         }
         let Some(attester) = self.attesters.get(&duty.attester) else {
             return Some(Refusal::Unbound { attester: duty.attester });
         };
-        if let Some(watermark) = self.watermark.filter(|watermark| duty.slot <= *watermark) {
+        if let Some(watermark) = self.watermark.filter(|watermark| duty.slot <= *watermark)
+            && !planted(Fault::GrantBelowWatermark)
+        {
             return Some(Refusal::BelowWatermark { duty: *duty, watermark });
         }
-        if let Some(closed) = self.closed.filter(|closed| duty.slot <= *closed) {
+        if let Some(closed) = self.closed.filter(|closed| duty.slot <= *closed)
+            && !planted(Fault::ClosedStaysClaimable)
+        {
             return Some(Refusal::Closed { duty: *duty, closed });
         }
-        if attester.frozen.is_some() {
+        if attester.frozen.is_some() && !planted(Fault::FrozenStaysClaimable) {
             // Also for what is bound: a bound root may never have been signed, and the evidence may be of this very duty under
             // another root. Granting it again would then make the second signature.
             return Some(Refusal::Frozen { attester: duty.attester });
@@ -50,12 +55,12 @@ impl State {
             return Some(Refusal::Thawed { duty: *duty, thawed });
         }
         match self.register.bound(duty) {
-            Some(bound) if bound.root == *root => None,
+            Some(bound) if bound.root == *root || planted(Fault::ConflictGranted) => None,
             Some(bound) => Some(Refusal::Conflict {
                 duty: *duty,
                 bound: bound.root,
                 requested: *root,
-                payload: bound.payload.map(<[u8]>::to_vec),
+                payload: bound.payload.map(<[u8]>::to_vec).filter(|_| !planted(Fault::ConflictWithoutPayload)),
             }),
             None => self.refusal_to_bind(duty, attester),
         }
@@ -63,10 +68,12 @@ impl State {
 
     /// Why nothing new may be bound for `duty`, or `None`.
     fn refusal_to_bind(&self, duty: &Duty, attester: &AttesterState) -> Option<Refusal> {
-        if let Some(last_slot) = attester.released.filter(|last_slot| duty.slot > *last_slot) {
+        if let Some(last_slot) = attester.released.filter(|last_slot| duty.slot > *last_slot)
+            && !planted(Fault::GrantAfterRelease)
+        {
             return Some(Refusal::Released { attester: duty.attester, last_slot });
         }
-        let floor = self.floor_of(attester).filter(|floor| duty.slot <= *floor)?;
+        let floor = self.floor_of(attester).filter(|floor| duty.slot <= *floor && !planted(Fault::NoFloor))?;
         Some(Refusal::BelowFloor { duty: *duty, floor })
     }
 

@@ -6,7 +6,7 @@ use ollin_protocol::units::{SigningRoot, Slot};
 
 use super::State;
 use super::state::Chain;
-use crate::{AttesterState, Binding, CommandRejection, Duty, Phase, limit};
+use crate::{AttesterState, Binding, CommandRejection, Duty, Fault, Phase, limit, planted};
 
 impl State {
     pub(super) fn bind(&mut self, binding: &Binding) -> Result<(), CommandRejection> {
@@ -26,7 +26,8 @@ impl State {
 
     /// Whole or not at all: every record is checked before the first one is taken.
     pub(super) fn import(&mut self, records: &[(Duty, SigningRoot)], stop_line: Slot) -> Result<(), CommandRejection> {
-        self.require_phase(&[Phase::Bound])?;
+        let late = planted(Fault::ImportAfterOpen) && self.phase == Phase::Open;
+        self.require_phase(&[if late { Phase::Open } else { Phase::Bound }])?;
         if records.len() > limit::MAX_IMPORTED_DUTIES {
             return Err(CommandRejection::ImportTooLarge { count: records.len(), limit: limit::MAX_IMPORTED_DUTIES });
         }
@@ -39,7 +40,7 @@ impl State {
                 return Err(CommandRejection::ImportBeyondStopLine { duty: *duty, stop_line });
             }
             let first = *imported.entry(*duty).or_insert(*root);
-            if first != *root {
+            if first != *root && !planted(Fault::ImportInPart) {
                 return Err(CommandRejection::ImportConflict { duty: *duty, first, second: *root });
             }
         }
@@ -52,7 +53,7 @@ impl State {
     pub(super) fn open(&mut self, floor: Slot) -> Result<(), CommandRejection> {
         self.require_phase(&[Phase::Bound, Phase::Imported])?;
         // The stop line of an import is a fact, the asked floor a clock's guess.
-        self.floor = self.floor.max(Some(floor));
+        self.floor = if planted(Fault::OpenLowersStopLine) { Some(floor) } else { self.floor.max(Some(floor)) };
         self.phase = Phase::Open;
         Ok(())
     }

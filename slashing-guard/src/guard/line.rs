@@ -3,12 +3,12 @@
 use ollin_protocol::units::Slot;
 
 use super::State;
-use crate::{CommandRejection, Phase, limit};
+use crate::{CommandRejection, Fault, Phase, limit, planted};
 
 impl State {
     pub(super) fn raise_floor(&mut self, slot: Slot) -> Result<(), CommandRejection> {
         self.require_phase(&[Phase::Open])?;
-        self.floor = self.floor.max(Some(slot));
+        self.floor = if planted(Fault::FloorFalls) { Some(slot) } else { self.floor.max(Some(slot)) };
         Ok(())
     }
 
@@ -45,6 +45,9 @@ impl State {
     ///
     /// The slots come from what L1 reports as final, and L1 may lie: the clamp is by what we bound ourselves (safety rule R19).
     fn at_most_below_highest(&self, asked: Slot, keep: u64) -> Option<Slot> {
+        if planted(Fault::WatermarkFromLyingL1) {
+            return Some(asked);
+        }
         let highest = self.register.highest_slot()?.get();
         Some(asked.min(Slot::new(highest.checked_sub(keep)?)))
     }

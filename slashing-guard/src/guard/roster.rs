@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 use ollin_protocol::units::Slot;
 
 use super::State;
-use crate::{AttesterState, CommandRejection, Evidence, Phase, limit};
+use crate::{AttesterState, CommandRejection, Evidence, Fault, Phase, limit, planted};
 
 impl State {
     pub(super) fn add_attester(&mut self, attester: Address, floor: Slot) -> Result<(), CommandRejection> {
@@ -19,7 +19,10 @@ impl State {
             let count = self.attesters.len() + 1;
             return Err(CommandRejection::TooManyAttesters { count, limit: limit::MAX_ATTESTERS });
         }
-        self.attesters.insert(attester, AttesterState { floor: Some(floor), ..AttesterState::default() });
+        self.attesters.insert(
+            attester,
+            AttesterState { floor: Some(floor).filter(|_| !planted(Fault::AddedWithoutFloor)), ..AttesterState::default() },
+        );
         Ok(())
     }
 
@@ -30,8 +33,8 @@ impl State {
         let state = self.attesters.get_mut(&attester).ok_or(CommandRejection::Unbound { attester })?;
         match state.released {
             Some(earlier) if earlier == last_slot => return Ok(()),
-            Some(last_slot) => return Err(CommandRejection::Released { attester, last_slot }),
-            None => {}
+            Some(last_slot) if !planted(Fault::ReleaseRevoked) => return Err(CommandRejection::Released { attester, last_slot }),
+            Some(_) | None => {}
         }
         if let Some(bound_slot) = highest.filter(|highest| *highest > last_slot) {
             return Err(CommandRejection::BoundLater { attester, bound_slot, last_slot });
@@ -45,7 +48,9 @@ impl State {
         if let Some(rejection) = self.no_evidence(&evidence) {
             return Err(rejection);
         }
-        if let Some(state) = self.attesters.get_mut(&evidence.duty.attester) {
+        if let Some(state) = self.attesters.get_mut(&evidence.duty.attester)
+            && !planted(Fault::EvidenceIgnored)
+        {
             state.frozen.get_or_insert(evidence);
         }
         Ok(())

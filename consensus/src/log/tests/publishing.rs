@@ -32,6 +32,11 @@ async fn an_attempt_is_granted_with_its_bundle_and_the_successor_resumes_it() {
     let grant = leader.record_attempt(attempt(10, 4, 1), deadline()).await.unwrap();
     assert_eq!((grant.attempt().number, grant.attempt().root), (0, Some(bundle(10).signing_root())));
     assert_eq!(grant.bundle().map(|bundle| DutyPayload::Bundle((**bundle).clone())), Some(bundle(10)));
+    for follower in cluster.logs().into_iter().filter(|log| log.replica() != leader.replica()) {
+        cluster::until(|| !follower.publisher_state(PUBLISHER).open.is_empty()).await;
+        let refused = follower.reissue_attempt(PUBLISHER, 4, 0).await;
+        assert!(matches!(refused, Err(AttemptError::NotLeader { .. })), "only who acts sends: {refused:?}");
+    }
     let cheap = leader.record_attempt(AttemptRequest { gas_limit: 2, ..attempt(10, 4, 1) }, deadline()).await;
     assert!(matches!(cheap, Err(AttemptError::Refused(AttemptRefusal::FeeTooLow { least: 2, .. }))), "{cheap:?}");
 

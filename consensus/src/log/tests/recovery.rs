@@ -41,6 +41,15 @@ async fn without_an_anchor_it_waits_for_all_others_and_nothing_is_closed() {
     let open = crate::fitness::Report { can_grant: true, ..crate::fitness::Report::default() };
     restarted.set_report(open.clone());
     assert!(!restarted.report().can_grant, "a replica that recovers is not fit to lead");
+    // Until then it takes no part in anything of Raft, whoever asks.
+    let vote = crate::raft::VoteRecord { term: 1 << 40, voted_for: 3, committed: false };
+    let leads = crate::raft::VoteRecord { committed: true, ..vote };
+    let asked = || crate::transport::VoteAsked { vote, last: Some((1 << 39, 1 << 40)), transfer: true };
+    let append = Request::Append { vote: leads, prev: None, prev_chain: None, entries: Vec::new(), commit: None };
+    for request in [Request::PreVote(asked()), Request::Vote(asked()), append] {
+        let error = super::intruder::refused(&cluster.log(3).inner.client, 1, request).await;
+        assert!(matches!(error, CallError::Refused { refused: Refused::NotServing { .. }, .. }), "{error}");
+    }
     assert!(matches!(restarted.proceed_without(ReplicaId::new(3)), Err(ProceedError::NotMissing { .. })));
     cluster.start(other).await.unwrap();
     restarted.memory().wait_for(|memory| *memory == Memory::Whole).await.unwrap();
@@ -181,7 +190,9 @@ async fn a_vote_counts_only_for_the_process_at_the_members_address() {
     let (client, _) = super::intruder::intruder(id, 2, cluster.config(2).cluster_directory, members);
     let vote = crate::raft::VoteRecord { term: last + 100, voted_for: 2, committed: false };
     let asked = || crate::transport::VoteAsked { vote, last: Some((last + 99, 1 << 40)), transfer: true };
-    for request in [Request::Vote(asked()), Request::PreVote(asked())] {
+    let leads = crate::raft::VoteRecord { committed: true, ..vote };
+    let append = Request::Append { vote: leads, prev: None, prev_chain: None, entries: Vec::new(), commit: None };
+    for request in [Request::Vote(asked()), Request::PreVote(asked()), append] {
         let error = super::intruder::refused(&client, 1, request).await;
         assert!(matches!(error, CallError::Refused { refused: Refused::Unconfirmed { replica: 2 }, .. }), "{error}");
     }
