@@ -1,8 +1,9 @@
-//! `chaos`: judges the outlet records of a run, and explores the model of the signing log, and simulates runs.
+//! `chaos`: judges the outlet records of a run, explores the model of the signing log, simulates runs, and plants faults.
 
 mod drill;
 mod exploration;
 mod io_faults;
+mod museum;
 mod simulate;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ enum Command {
     },
     /// Visits every state of a model of the signing log, and shows what goes wrong without each of its rules.
     Model(exploration::Exploration),
+    /// Plants every known fault in turn, and shows which test or oracle catches it.
+    Museum(museum::Museum),
     /// Runs whole clusters from seeds. Exit code 0: no violation; 1: some.
     Simulate(SimulateArguments),
     /// Does harm to real replicas on a development L1, as often as is asked for, and judges what left them.
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
             run(&outlets, &chain, &wakes, signer)
         }
         Command::Model(exploration) => exploration.run(),
+        Command::Museum(museum) => museum.run(),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Drill(words) => words.run("drill"),
         Command::Drills(words) => words.run("drills"),
