@@ -64,6 +64,10 @@ faults! {
     EvidenceIgnored = "evidence-ignored",
     /// a frozen attester is granted what was bound before
     FrozenStaysClaimable = "frozen-stays-claimable",
+    /// an attester that was unfrozen is granted what lies below its answer
+    ThawedStaysClaimable = "thawed-stays-claimable",
+    /// an answer to evidence takes the slot of the evidence for safe
+    AnsweredTooLow = "answered-too-low",
     /// a snapshot is read whatever its checksum and its spelling say
     SnapshotUnchecked = "snapshot-unchecked",
     /// claims of one entry are decided in the order of a hash map
@@ -191,6 +195,9 @@ faults! {
     OtherClusterServed = "other-cluster-served",
     /// any certificate of the CA is spoken to
     CertificateNotPinned = "certificate-not-pinned",
+
+    /// an old bundle of ours in a new call on L1 counts as evidence
+    OldBundleAsEvidence = "old-bundle-as-evidence",
 
     /// an attempt need not outbid one that was recorded and never sent
     AttemptBelowUnsent = "attempt-below-unsent",

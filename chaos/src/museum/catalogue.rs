@@ -3,7 +3,7 @@
 use ollin_guard::Fault;
 
 use super::exhibit::Catcher::{Seeds as Simulated, Test};
-use super::exhibit::Suite::{Consensus, Guard, GuardTests, Keystore, KeystoreTests, Publisher, Sequencer};
+use super::exhibit::Suite::{Consensus, Guard, GuardTests, Keystore, KeystoreTests, Node, Publisher, Sequencer};
 use super::exhibit::{Exhibit, Seeds};
 
 /// All of them, by the parts that they break.
@@ -59,6 +59,12 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     ] },
     Exhibit { fault: Fault::FrozenStaysClaimable, rule: "R10", place: "slashing-guard/src/guard/claim.rs", catchers: &[
         Test(GuardTests, "roster::a_frozen_attester_is_not_granted_even_what_is_bound", "Frozen"),
+    ] },
+    Exhibit { fault: Fault::ThawedStaysClaimable, rule: "R10", place: "slashing-guard/src/guard/claim.rs", catchers: &[
+        Test(GuardTests, "roster::an_unfrozen_attester_signs_above_the_new_floor_and_nothing_below_it_not_even_what_is_bound", "Thawed"),
+    ] },
+    Exhibit { fault: Fault::AnsweredTooLow, rule: "R10", place: "slashing-guard/src/guard/roster.rs", catchers: &[
+        Test(GuardTests, "roster::the_slots_of_the_evidence_and_of_what_is_bound_prevail_over_a_lower_floor", "roster.rs"),
     ] },
     Exhibit { fault: Fault::SnapshotUnchecked, rule: "S7", place: "slashing-guard/src/snapshot.rs", catchers: &[
         Test(GuardTests, "snapshot::every_flipped_bit_is_found", "snapshot.rs"),
@@ -124,6 +130,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
         Test(Consensus, "log::propose::tests::the_answer_at_a_proposals_index_counts_only_if_it_is_the_answer_to_this_proposal", "another proposal took its place"),
     ] },
     Exhibit { fault: Fault::SigningOnUnknown, rule: "S2", place: "consensus/src/log/claim.rs", catchers: &[
+        Test(Consensus, "log::tests::without_a_quorum_a_claim_ends_at_its_deadline_and_nothing_is_granted", "Ok([Ok(Grant"),
         Simulated(Seeds { end: 20, dishonest_disks: false }, "S2:"),
     ] },
     Exhibit { fault: Fault::ClaimTooEarly, rule: "R7", place: "consensus/src/log/claim.rs", catchers: &[
@@ -133,13 +140,13 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
         Test(Consensus, "log::tests::publishing::an_attempt_is_granted_with_its_bundle_and_the_successor_resumes_it", "only who acts sends"),
     ] },
     Exhibit { fault: Fault::NoRollCall, rule: "R6", place: "consensus/src/recovery/recover.rs", catchers: &[
-        Simulated(Seeds { end: 60, dishonest_disks: true }, "S"),
+        Test(Consensus, "log::tests::recovery::without_an_anchor_it_waits_for_all_others_and_nothing_is_closed", "it does not know what it has forgotten"),
     ] },
     Exhibit { fault: Fault::RollCallOfQuorum, rule: "R6", place: "consensus/src/recovery/roll_call.rs", catchers: &[
         Test(Consensus, "recovery::roll_call::tests::three_voters_wait_for_both_others_whoever_they_are", "may have committed what 2 lags behind"),
     ] },
     Exhibit { fault: Fault::TermNotRaised, rule: "R6", place: "consensus/src/recovery/recover.rs", catchers: &[
-        Simulated(Seeds { end: 60, dishonest_disks: true }, "S"),
+        Test(Consensus, "log::tests::recovery::who_takes_part_again_has_raised_its_term_and_campaigns_only_with_the_log_that_it_heard_of", "it may have voted in that term"),
     ] },
     Exhibit { fault: Fault::EntryNotAwaited, rule: "R6", place: "consensus/src/recovery/roll_call.rs", catchers: &[
         Test(Consensus, "recovery::roll_call::tests::three_voters_wait_for_both_others_whoever_they_are", "the highest of both"),
@@ -148,7 +155,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
         Test(Consensus, "recovery::recover::tests::a_candidate_with_less_than_the_awaited_entry_is_not_admitted", "recover.rs"),
     ] },
     Exhibit { fault: Fault::CampaignWhileBehind, rule: "R6", place: "consensus/src/recovery/recover.rs", catchers: &[
-        Simulated(Seeds { end: 60, dishonest_disks: true }, "S"),
+        Test(Consensus, "log::tests::recovery::who_takes_part_again_has_raised_its_term_and_campaigns_only_with_the_log_that_it_heard_of", "it campaigns with a shorter log"),
     ] },
     Exhibit { fault: Fault::AnswersWhileRecovering, rule: "R6", place: "consensus/src/transport/server.rs", catchers: &[
         Test(Consensus, "log::tests::recovery::without_an_anchor_it_waits_for_all_others_and_nothing_is_closed", "recovery.rs"),
@@ -249,6 +256,9 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     ] },
     Exhibit { fault: Fault::CertificateNotPinned, rule: "R24", place: "consensus/src/transport/tls.rs", catchers: &[
         Test(Consensus, "log::tests::intruder::only_the_members_own_certificate_speaks_for_it", "a server with another certificate"),
+    ] },
+    Exhibit { fault: Fault::OldBundleAsEvidence, rule: "R10", place: "node/src/evidence/signature.rs", catchers: &[
+        Test(Node, "evidence::signature::tests::an_old_bundle_in_a_new_call_proves_nothing", "signature.rs"),
     ] },
     Exhibit { fault: Fault::AttemptBelowUnsent, rule: "R20", place: "consensus/src/attempt/ledger.rs", catchers: &[
         Test(Consensus, "attempt::tests::every_fee_must_double_against_every_earlier_attempt", "fee 0"),

@@ -33,6 +33,7 @@ pub(crate) enum Suite {
     KeystoreTests,
     Sequencer,
     Publisher,
+    Node,
 }
 
 /// Seeds `0..end`.
@@ -91,6 +92,7 @@ impl Suite {
             Self::KeystoreTests => ("test", "grants"),
             Self::Sequencer => ("lib", "ollin_sequencer"),
             Self::Publisher => ("lib", "ollin_publisher"),
+            Self::Node => ("bin", "ollin"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, keccak256};
-use ollin_consensus::{Duty, DutyKind, Evidence, SeenSignature, Sighting};
+use ollin_consensus::{Duty, DutyKind, Evidence, Fault, SeenSignature, Sighting, planted};
 use ollin_protocol::attestations::attestations_and_signers_message;
 use ollin_protocol::propose::ProposeCall;
 use ollin_protocol::signature::{RawSignature, Signature, eip191, recover};
@@ -31,7 +31,7 @@ pub(super) fn of_attesters(call: &ProposeCall, seen: Sighting, ours: &BTreeSet<A
         && ours.contains(&signer)
     {
         let duty = Duty { slot, kind: DutyKind::AttestationsAndSigners, attester: signer };
-        if is_of_this_payload {
+        if is_of_this_payload || planted(Fault::OldBundleAsEvidence) {
             found.extend(SeenSignature::verified(Evidence { duty, root, seen }, signature));
         } else {
             tracing::warn!(%duty, %root, %seen, "a bundle with our signature and attestations of another payload: not evidence");

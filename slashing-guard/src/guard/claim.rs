@@ -51,7 +51,7 @@ impl State {
             // another root. Granting it again would then make the second signature.
             return Some(Refusal::Frozen { attester: duty.attester });
         }
-        if let Some(thawed) = attester.thawed.filter(|thawed| duty.slot <= *thawed) {
+        if let Some(thawed) = attester.thawed.filter(|thawed| duty.slot <= *thawed && !planted(Fault::ThawedStaysClaimable)) {
             return Some(Refusal::Thawed { duty: *duty, thawed });
         }
         match self.register.bound(duty) {

@@ -87,7 +87,8 @@ impl State {
         let highest = self.register.highest_slot_of(&attester);
         let state = self.attesters.get_mut(&attester).ok_or(CommandRejection::Unbound { attester })?;
         let evidence = state.frozen.take().ok_or(CommandRejection::NotFrozen { attester })?;
-        let line = Some(floor.max(evidence.duty.slot)).max(highest);
+        let answered = planted(Fault::AnsweredTooLow);
+        let line = if answered { Some(floor) } else { Some(floor.max(evidence.duty.slot)).max(highest) };
         state.thawed = state.thawed.max(line);
         state.floor = state.floor.max(line);
         Ok(())

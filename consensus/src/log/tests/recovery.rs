@@ -36,8 +36,8 @@ async fn without_an_anchor_it_waits_for_all_others_and_nothing_is_closed() {
     cluster.kill(other).await;
     cluster.forget_anchor(victim);
     let restarted = cluster.start(victim).await.unwrap();
+    assert_eq!(*restarted.memory().borrow(), Memory::Recovering, "it does not know what it has forgotten");
     until(|| restarted.view().waits_for == [other]).await;
-    assert_eq!(*restarted.memory().borrow(), Memory::Recovering);
     let open = crate::fitness::Report { can_grant: true, ..crate::fitness::Report::default() };
     restarted.set_report(open.clone());
     assert!(!restarted.report().can_grant, "a replica that recovers is not fit to lead");
@@ -59,6 +59,33 @@ async fn without_an_anchor_it_waits_for_all_others_and_nothing_is_closed() {
     until(|| restarted.bound(&duty_of(&ours)).is_some()).await;
     assert_eq!(restarted.view().closed, None);
     drop(restarted);
+    cluster.shutdown().await;
+}
+
+/// Safety rule R6: no vote in a term that was heard of, since the process before may have given one, and no campaign before the log
+/// has come as far as the others' had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_takes_part_again_has_raised_its_term_and_campaigns_only_with_the_log_that_it_heard_of() {
+    let mut cluster = Cluster::created().await;
+    let leader = cluster.leader().await;
+    let mut others = cluster.ids().into_iter().filter(|id| *id != leader.replica());
+    let (victim, successor) = (others.next().unwrap(), others.next().unwrap());
+    cluster.kill(victim).await;
+    cluster.forget_anchor(victim);
+    let before = leader.view().term;
+    leader.hand_over(successor).await.unwrap();
+    let successor = cluster.log(successor.get());
+    until(|| successor.role().borrow().active_term() > Some(before)).await;
+    claim_one(&successor, &attestation(10, 1)).await.unwrap();
+    let heard = successor.inner.shared.recovery.promise();
+
+    let restarted = cluster.start(victim).await.unwrap();
+    let recovery = restarted.inner.shared.recovery.clone();
+    restarted.memory().wait_for(|memory| *memory == Memory::Whole).await.unwrap();
+    assert!(recovery.promise().term() >= heard.term(), "it may have voted in that term: {}", recovery.promise());
+    until(|| recovery.may_campaign()).await;
+    assert!(recovery.promise().place() >= heard.place(), "it campaigns with a shorter log: {}", recovery.promise());
+    drop((restarted, leader, successor));
     cluster.shutdown().await;
 }
 
