@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256};
 use ollin_fuzz::Fuzz;
-use ollin_protocol::units::{BlockIndex, SigningRoot, Slot};
+use ollin_protocol::units::{BlockIndex, L1BlockNumber, SigningRoot, Slot};
 
 use crate::interchange::{Doubt, Interchange, InterchangeError};
-use crate::{Binding, Claim, Duty, DutyKind, Guard, GuardCommand, GuardReply, Verdict};
+use crate::{Binding, Claim, Duty, DutyKind, Guard, GuardCommand, GuardReply, Sighting, Verdict};
 
 const ALICE: Address = Address::repeat_byte(0xa1);
 const BOB: Address = Address::repeat_byte(0xb0);
@@ -34,6 +34,7 @@ fn claim(attesters: &[Address], number: u64, kind: DutyKind, byte: u8) -> Claim 
 
 /// A history with every command in it.
 fn history() -> Vec<GuardCommand> {
+    let seen = Sighting::L1 { block: L1BlockNumber::new(7), transaction: B256::repeat_byte(8) };
     let frozen = Duty { slot: slot(70), kind: DutyKind::Attestation, attester: CAROL };
     vec![
         GuardCommand::Bind(binding()),
@@ -52,7 +53,8 @@ fn history() -> Vec<GuardCommand> {
         GuardCommand::DropPayloads { slot: slot(11) },
         GuardCommand::AddAttester { attester: CAROL, floor: slot(50) },
         GuardCommand::ReleaseAttester { attester: BOB, last_slot: slot(60) },
-        GuardCommand::Foreign { duty: frozen, root: root(1) },
+        GuardCommand::Foreign { duty: frozen, root: root(1), seen },
+        GuardCommand::Unfreeze { attester: CAROL, floor: slot(75), reason: "the other cluster is gone".to_owned() },
         GuardCommand::Close { slot: slot(80) },
     ]
 }

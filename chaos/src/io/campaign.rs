@@ -191,7 +191,9 @@ impl Campaign {
         workshop.lay_out(&end, false)?;
         let held = match workshop.inspect()? {
             Found::Held(held) if held.proven => held,
-            other => return Err(CampaignError::Unreadable { role: role.name(), how: format!("{other:?}") }),
+            other @ (Found::Held(_) | Found::Refused { .. } | Found::Died { .. }) => {
+                return Err(CampaignError::Unreadable { role: role.name(), how: format!("{other:?}") });
+            }
         };
         Ok(Worker { role, seed: plan.seed, workshop, changes, disk: Disk::default(), made: 0, end, held })
     }
@@ -318,10 +320,10 @@ impl Worker {
                 return Ok(Verdict::Violation { reason: format!("after the {after}: {reason}") });
             }
         }
-        if draw(self.seed, self.role, &(at, &call.spec)).is_multiple_of(AFTERWARDS_ONE_IN) {
-            if let Some(reason) = self.afterwards(&seen)? {
-                return Ok(Verdict::Violation { reason });
-            }
+        if draw(self.seed, self.role, &(at, &call.spec)).is_multiple_of(AFTERWARDS_ONE_IN)
+            && let Some(reason) = self.afterwards(&seen)?
+        {
+            return Ok(Verdict::Violation { reason });
         }
         Ok(ended)
     }
@@ -347,13 +349,12 @@ impl Worker {
         let ended = judge::ended(&told, died.as_deref(), None);
         let early = judge::delayed(&told);
         let gave_up = told.iter().any(|told| matches!(told, Told::Ended(Ended::Stopped { how, .. }) if how == "fatal"));
-        Ok(Some(match ended {
-            _ if early != Verdict::GoesOn => early,
-            _ if gave_up != (ms > LOST_MS) => {
-                let reason = format!("the process ended: {gave_up}, after a sync of {ms} ms");
-                Verdict::Violation { reason }
-            }
-            ended => ended,
+        Ok(Some(if early != Verdict::GoesOn {
+            early
+        } else if gave_up != (ms > LOST_MS) {
+            Verdict::Violation { reason: format!("the process ended: {gave_up}, after a sync of {ms} ms") }
+        } else {
+            ended
         }))
     }
 }

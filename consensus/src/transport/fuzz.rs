@@ -9,6 +9,7 @@ use super::plausible;
 use super::server::announced;
 use crate::admission::{Standing, Testimony};
 use crate::chain::{Chain, Position};
+use crate::entry::Entry;
 use crate::fitness::Report;
 use crate::fuzz::{check_sealed, log, members, state_after, stored_membership};
 use crate::leadership::{Answer, Ask};
@@ -71,8 +72,14 @@ fn requests() -> Vec<Request> {
 }
 
 fn responses() -> Vec<Response> {
-    let changed =
-        MemberChanged { replica: ReplicaId::new(4), raft_id: 57, index: 60, voters: vec![ReplicaId::new(1)], warnings: vec![] };
+    let changed = MemberChanged {
+        replica: ReplicaId::new(4),
+        raft_id: 57,
+        index: 60,
+        voters: vec![ReplicaId::new(1)],
+        already: false,
+        warnings: vec![],
+    };
     vec![
         Response::Hello,
         Response::Append(Appended::PartialSuccess(Some((1, 2)))),
@@ -103,30 +110,18 @@ fn requests_that_are_accepted_are_read_as_they_are_written_and_nothing_in_them_p
         let written = frame.encode();
         assert_eq!(Frame::<Request>::decode(&written).unwrap().encode(), written);
         let plausible = plausible::request(&frame).is_ok();
-        match frame.body {
-            Request::Append { vote, prev, entries, .. } => {
-                let _ = vote.into_raft();
-                let first = prev.map_or(0, |(_, index)| index.saturating_add(1));
-                let follow = (first..).zip(&entries).all(|(index, entry)| entry.index == index && entry.term <= vote.term);
-                assert!(!plausible || follow);
-                for entry in entries {
-                    let chain = entry.chain_after(Chain::default());
-                    let Ok(raft) = entry.into_raft() else { continue };
-                    assert_eq!(crate::entry::Entry::from(&raft).chain_after(Chain::default()), chain);
-                }
+        if let Request::Append { vote, prev, entries, .. } = frame.body {
+            let _ = vote.into_raft();
+            let first = prev.map_or(0, |(_, index)| index.saturating_add(1));
+            let follow = (first..).zip(&entries).all(|(index, entry)| entry.index == index && entry.term <= vote.term);
+            assert!(!plausible || follow);
+            for entry in entries {
+                let chain = entry.chain_after(Chain::default());
+                let Ok(raft) = entry.into_raft() else { continue };
+                assert_eq!(Entry::from(&raft).chain_after(Chain::default()), chain);
             }
-            Request::Snapshot { state, .. } => drop(announced(state)),
-            Request::Hello
-            | Request::Vote(_)
-            | Request::PreVote(_)
-            | Request::TransferLeader { .. }
-            | Request::Yield
-            | Request::Report(_)
-            | Request::Ask(_)
-            | Request::Found
-            | Request::Enlist { .. }
-            | Request::Members(_)
-            | Request::RollCall => {}
+        } else if let Request::Snapshot { state, .. } = frame.body {
+            drop(announced(state));
         }
     });
 }
@@ -150,6 +145,7 @@ fn answers_that_are_accepted_are_read_as_they_are_written() {
 #[test]
 fn testimonies_that_are_accepted_are_read_as_they_are_written() {
     let standings = [Standing::Stranger, Standing::Member { id: 1, open: true }, Standing::Retired { id: 2, index: 9 }];
-    let seeds = standings.map(|standing| sealed::to_bytes(&Testimony { has_log: true, standing, members: members() }));
+    let seeds = standings
+        .map(|standing| sealed::to_bytes(&Testimony { has_log: true, standing, members: members(), set_by: Some((1, 1)) }));
     Fuzz::new("testimony").seeds(seeds).run(check_sealed::<Testimony>);
 }

@@ -26,47 +26,39 @@ pub(super) enum Nonsense {
 /// Checks what a replica is asked.
 pub(super) fn request(frame: &Frame<Request>) -> Result<(), Nonsense> {
     head(frame)?;
-    match &frame.body {
-        Request::Append { vote, prev, entries, commit, .. } => {
-            near([vote.term].into_iter().chain(place(*commit)))?;
-            append(vote, *prev, entries)
-        }
-        Request::Vote(asked) | Request::PreVote(asked) => near([asked.vote.term].into_iter().chain(place(asked.last))),
-        Request::Snapshot { vote, .. } => near([vote.term]),
-        Request::TransferLeader { vote, last, .. } => near([vote.term].into_iter().chain(place(*last))),
-        Request::Hello
-        | Request::Yield
-        | Request::Report(_)
-        | Request::Ask(_)
-        | Request::Found
-        | Request::Enlist { .. }
-        | Request::Members(_)
-        | Request::RollCall => Ok(()),
+    if let Request::Append { vote, prev, entries, commit, .. } = &frame.body {
+        near([vote.term].into_iter().chain(place(*commit)))?;
+        append(vote, *prev, entries)?;
     }
+    if let Request::Vote(asked) | Request::PreVote(asked) = &frame.body {
+        near([asked.vote.term].into_iter().chain(place(asked.last)))?;
+    }
+    if let Request::Snapshot { vote, .. } = &frame.body {
+        near([vote.term])?;
+    }
+    if let Request::TransferLeader { vote, last, .. } = &frame.body {
+        near([vote.term].into_iter().chain(place(*last)))?;
+    }
+    Ok(())
 }
 
 /// Checks what a replica is answered.
 pub(super) fn response(frame: &Frame<Response>) -> Result<(), Nonsense> {
     head(frame)?;
-    match &frame.body {
-        Response::Append(Appended::PartialSuccess(last)) => near(place(*last)),
-        Response::Append(Appended::HigherVote(vote)) | Response::Snapshot { vote } => near([vote.term]),
-        Response::Vote { vote, last, .. } => near([vote.term].into_iter().chain(place(*last))),
-        Response::RollCall(seen) => {
-            let heard = seen.heard_of_you.iter().flat_map(promise);
-            near(promise(&seen.promise).into_iter().chain(heard).chain(place(seen.membership.set_by)))
-        }
-        Response::Hello
-        | Response::Append(Appended::Success | Appended::Conflict)
-        | Response::TransferLeader(_)
-        | Response::Yield
-        | Response::Refused(_)
-        | Response::Report(_)
-        | Response::Answer(_)
-        | Response::Found
-        | Response::Enlist(_)
-        | Response::Members(_) => Ok(()),
+    if let Response::Append(Appended::PartialSuccess(last)) = &frame.body {
+        near(place(*last))?;
     }
+    if let Response::Append(Appended::HigherVote(vote)) | Response::Snapshot { vote } = &frame.body {
+        near([vote.term])?;
+    }
+    if let Response::Vote { vote, last, .. } = &frame.body {
+        near([vote.term].into_iter().chain(place(*last)))?;
+    }
+    if let Response::RollCall(seen) = &frame.body {
+        let heard = seen.heard_of_you.iter().flat_map(promise);
+        near(promise(&seen.promise).into_iter().chain(heard).chain(place(seen.membership.set_by)))?;
+    }
+    Ok(())
 }
 
 fn head<B>(frame: &Frame<B>) -> Result<(), Nonsense> {

@@ -1,6 +1,6 @@
 //! A leader at a named point: brought there, and stopped there.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use ollin_chaos::Wake;
 use ollin_protocol::units::ReplicaId;
@@ -40,6 +40,9 @@ pub(super) async fn bring_to(stage: &mut Stage<'_>, point: Point) -> Result<(u64
         | Point::CheckpointClaimed
         | Point::BundleClaimed
         | Point::AttemptRecorded => first_at(world, point).await,
+        Point::OrderTaken | Point::IdReserved | Point::JointApplied | Point::MembersChanged => {
+            bail!("an order about the members leads to {point}, and no slot does")
+        }
     };
     if brought.is_err() {
         release_l1(stage, point).await?;
