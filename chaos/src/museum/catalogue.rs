@@ -158,7 +158,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
         Test(Consensus, "log::tests::recovery::who_takes_part_again_has_raised_its_term_and_campaigns_only_with_the_log_that_it_heard_of", "it campaigns with a shorter log"),
     ] },
     Exhibit { fault: Fault::AnswersWhileRecovering, rule: "R6", place: "consensus/src/transport/server.rs", catchers: &[
-        Test(Consensus, "log::tests::recovery::without_an_anchor_it_waits_for_all_others_and_nothing_is_closed", "recovery.rs"),
+        Test(Consensus, "log::tests::recovery::without_an_anchor_it_waits_for_all_others_and_nothing_is_closed", "an `Ok` value: Vote"),
     ] },
     Exhibit { fault: Fault::AnchorWhileOwed, rule: "R6", place: "consensus/src/recovery/recover.rs", catchers: &[
         Test(Consensus, "recovery::recover::tests::there_is_no_anchor_while_anything_is_owed", "a restart must not excuse it"),
@@ -224,10 +224,10 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
         Test(Consensus, "transport::peers::tests::a_second_process_is_not_taken_for_the_first_until_it_answers_at_the_address", "right: Other"),
     ] },
     Exhibit { fault: Fault::NoDialBack, rule: "R8", place: "consensus/src/transport/server.rs", catchers: &[
-        Test(Consensus, "log::tests::recovery::a_vote_counts_only_for_the_process_at_the_members_address", "recovery.rs"),
+        Test(Consensus, "log::tests::recovery::a_vote_counts_only_for_the_process_at_the_members_address", "granted: true"),
     ] },
     Exhibit { fault: Fault::DialBackOfVotesOnly, rule: "R8", place: "consensus/src/transport/server.rs", catchers: &[
-        Test(Consensus, "log::tests::recovery::a_vote_counts_only_for_the_process_at_the_members_address", "recovery.rs"),
+        Test(Consensus, "log::tests::recovery::a_vote_counts_only_for_the_process_at_the_members_address", "Append(Success)"),
     ] },
     Exhibit { fault: Fault::CopyUnnoticed, rule: "R8", place: "consensus/src/recovery/marker.rs", catchers: &[
         Test(Consensus, "recovery::marker::tests::a_directory_is_marked_once_and_a_copy_of_it_is_told_apart", "marker.rs"),
