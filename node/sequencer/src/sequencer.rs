@@ -371,7 +371,7 @@ impl Sequencer {
             proposer_signature,
         });
         let root = payload.signing_root();
-        let grants = self.claim(slot, vec![ClaimRequest { duties, payload }]).await?;
+        let grants = self.claim_attestations(slot, ClaimRequest { duties, payload }).await?;
         let signed = self.keystore.sign_all(grants).into_iter();
         let signatures = signed.map(|signed| signed.map(|signed| (signed.duty.attester, signed.signature)));
         let signatures = signatures.collect::<Result<_, _>>().map_err(Pass::concluded)?;
@@ -400,6 +400,27 @@ impl Sequencer {
         // The publisher claims it again to sign it: the grant made here is not needed.
         self.claim(slot, vec![ClaimRequest { duties: vec![duty], payload: DutyPayload::Bundle(bundle) }]).await?;
         Ok(())
+    }
+
+    /// Claims attestations. What the log refuses to one attester (not bound yet, released, frozen, below its own floor) costs that one's
+    /// signature and no other's: whether enough are left is decided when the bundle is assembled.
+    async fn claim_attestations(&self, slot: Slot, request: ClaimRequest) -> Result<Vec<Grant>, Pass> {
+        let deadline = Instant::now() + self.config.claim_timeout;
+        let (mut granted, mut refused) = (Vec::new(), None);
+        for verdict in self.log.claim(vec![request], deadline).await? {
+            match verdict {
+                Ok(grant) => granted.push(grant),
+                Err(Refusal::Conflict { .. }) => return Err(Retry::Adopt.into()),
+                Err(refusal) => {
+                    tracing::warn!(%slot, %refusal, "an attestation is not granted");
+                    refused = refused.or(Some(refusal));
+                }
+            }
+        }
+        match refused.filter(|_| granted.is_empty()) {
+            Some(refusal) => Err(Pass::concluded(SlotOutcome::Refused(refusal))),
+            None => Ok(granted),
+        }
     }
 
     /// Claims, and turns refusals into the next step: adopt a bound payload, or leave the slot.
