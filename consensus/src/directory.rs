@@ -1,7 +1,7 @@
 //! The lock that keeps a second process out of a data directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use ollin_guard::{Fault, planted};
@@ -40,7 +40,7 @@ impl DirectoryLock {
     /// Makes the directory if need be, and takes it.
     pub(crate) fn take(path: &Path) -> Result<Self, DirectoryError> {
         let io = |source| DirectoryError::Io { path: path.to_owned(), source };
-        std::fs::create_dir_all(path).map_err(io)?;
+        make_durably(path).map_err(io)?;
         let mut options = OpenOptions::new();
         let mut file = options.create(true).truncate(false).read(true).write(true).open(path.join(LOCK_FILE)).map_err(io)?;
         match file.try_lock() {
@@ -86,9 +86,42 @@ impl ReadLock {
     }
 }
 
+/// Makes a directory whose own name survives a power cut: names are durable with the directory that they are in.
+fn make_durably(path: &Path) -> std::io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing = path.ancestors().skip(1).take_while(|parent| !parent.exists()).count();
+    std::fs::create_dir_all(&path)?;
+    // The lowest one that was there before, too: it has a new name in it. An earlier process may have made it and not come this far.
+    for parent in path.ancestors().skip(1).take(missing + 1) {
+        sync_names(parent)?;
+    }
+    Ok(())
+}
+
+/// Makes the names in a directory durable. One that may not be read was not made by this user, nor was what is in it; and some file
+/// systems know no such sync.
+pub(crate) fn sync_names(directory: &Path) -> std::io::Result<()> {
+    match File::open(directory).and_then(|opened| opened.sync_all()) {
+        Err(error) if !matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_made_with_all_that_are_above_it_and_one_that_is_there_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a").join("b").join("c");
+        for _ in 0..2 {
+            make_durably(&path).unwrap();
+            assert!(path.is_dir());
+        }
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        assert!(make_durably(&directory.path().join("file").join("below")).is_err());
+    }
 
     #[test]
     fn a_directory_is_taken_once_and_the_refusal_names_the_holder() {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use ollin_guard::Duty;
 use ollin_protocol::units::SigningRoot;
-use sha2::{Digest, Sha256};
 
 use crate::cluster_file::ClusterFile;
 use crate::config::ConsensusConfig;
@@ -12,7 +11,7 @@ use crate::log::{OpenError, Opened};
 use crate::raft::VoteRecord;
 use crate::recovery::{Continuity, Promise, StartRefusal, continuity};
 use crate::state::State;
-use crate::store::{Database, StoreError, Table};
+use crate::store::{Database, StoreError};
 
 /// What a replica would start with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +27,6 @@ pub struct Holding {
     pub chain: Option<[u8; 32]>,
     /// Every duty that its snapshot and log bind, and to which root.
     pub duties: BTreeMap<Duty, SigningRoot>,
-    /// A hash of every record of the store.
-    pub records: [u8; 32],
 }
 
 /// Why files were not read.
@@ -80,7 +77,6 @@ impl Holding {
             last: promise.place(),
             chain: last.map(|last| *last.chain.as_bytes()),
             duties: state.guard().duties().map(|(duty, root)| (*duty, *root)).collect(),
-            records: records(&database).map_err(OpenError::from)?,
         })
     }
 }
@@ -101,18 +97,4 @@ fn state(database: &Database) -> Result<State, HoldingError> {
         state.apply(&entry, None).map_err(|source| HoldingError::Apply { index, source })?;
     }
     Ok(state)
-}
-
-fn records(database: &Database) -> Result<[u8; 32], StoreError> {
-    let mut hash = Sha256::new();
-    for table in [Table::Log, Table::Meta, Table::State] {
-        for record in database.records(table) {
-            let (key, value) = record?;
-            for part in [key, value] {
-                hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-                hash.update(part);
-            }
-        }
-    }
-    Ok(hash.finalize().into())
 }

@@ -159,12 +159,6 @@ impl Database {
         self.value(VOTE)
     }
 
-    /// Everything in one table.
-    #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn records(&self, table: Table) -> impl Iterator<Item = Result<super::disk::Record, StoreError>> {
-        self.disk.scan(table, &[]).map(|record| record.map_err(|source| self.failed("read", source)))
-    }
-
     pub(super) fn put_entry(&self, batch: &mut Batch, entry: &Entry, before: Chain, chain: Chain) {
         batch.put(Table::Log, entry.index.to_be_bytes(), entry.to_record(before, chain));
     }

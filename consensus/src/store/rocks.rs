@@ -8,7 +8,7 @@ use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch
 use super::disk::{Batch, Change, Disk, DiskError, Record, Table};
 use super::error::StoreError;
 use super::options;
-use crate::directory::{DirectoryLock, ReadLock};
+use crate::directory::{DirectoryLock, ReadLock, sync_names};
 
 /// One RocksDB. Dropping it closes it and then releases the directory.
 pub(crate) struct RocksDisk {
@@ -34,6 +34,13 @@ impl RocksDisk {
         };
         let options = options::database().map_err(failed)?;
         let db = DB::open_cf_descriptors(&options, &path, options::families()).map_err(failed)?;
+        // RocksDB syncs what is in its directory, and not that directory's own name: a power cut could take the whole store.
+        let unsynced = |error: std::io::Error| StoreError::Disk {
+            action: "sync the directory of",
+            place: path.display().to_string(),
+            source: DiskError::Failed { reason: error.to_string() },
+        };
+        sync_names(directory).map_err(unsynced)?;
         Ok(Self { db, path, _lock: Lock::Own { _lock: lock } })
     }
 
