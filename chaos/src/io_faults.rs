@@ -27,7 +27,7 @@ pub(crate) struct IoArguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Of what is drawn, one in so many.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 100)]
     one_in: u64,
     /// The faulty layer; by default beside this program.
     #[arg(long)]

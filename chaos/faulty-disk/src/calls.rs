@@ -28,6 +28,10 @@ fn int(result: c_long) -> c_int {
     c_int::try_from(result).unwrap_or(-1)
 }
 
+fn size(result: c_long) -> ssize_t {
+    ssize_t::try_from(result).unwrap_or(-1)
+}
+
 /// # Safety
 /// `path` is a C string.
 unsafe fn watched(path: *const c_char) -> Option<String> {
@@ -98,11 +102,11 @@ unsafe fn write_file(
     place: Option<off_t>,
     call: impl FnOnce(size_t) -> c_long,
 ) -> ssize_t {
-    let Some(layer) = Layer::get() else { return call(count) as ssize_t };
+    let Some(layer) = Layer::get() else { return size(call(count)) };
     let mut state = layer.lock();
     let Some(file) = state.file(fd) else {
         drop(state);
-        return call(count) as ssize_t;
+        return size(call(count));
     };
     let offset = match place {
         Some(offset) => offset,
@@ -130,8 +134,8 @@ unsafe fn write_file(
         layer.write_down(&record);
     }
     match error {
-        Some(error) => fail(error) as ssize_t,
-        None => written as ssize_t,
+        Some(error) => size(c_long::from(fail(error))),
+        None => size(written),
     }
 }
 
@@ -209,7 +213,7 @@ pub(crate) unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_
     let count_parts = usize::try_from(count).unwrap_or(0);
     if !is_watched || count_parts == 0 {
         // SAFETY: promised by the caller.
-        return unsafe { libc::syscall(libc::SYS_writev, fd, parts, count) } as ssize_t;
+        return size(unsafe { libc::syscall(libc::SYS_writev, fd, parts, count) });
     }
     // SAFETY: promised by the caller.
     let parts = unsafe { std::slice::from_raw_parts(parts, count_parts) };

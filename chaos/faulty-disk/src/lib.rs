@@ -2,7 +2,7 @@
 //! them fail.
 //!
 //! - `FAULTY_DISK_ROOTS`: watched directories, `NAME=PATH`, separated by colons. Elsewhere nothing changes.
-//! - `FAULTY_DISK_JOURNAL`: the file that every change is appended to; [`journal`] has its format.
+//! - `FAULTY_DISK_JOURNAL`: the file that every change is appended to; `journal.rs` has its format.
 //! - `FAULTY_DISK_FAULT`: `PREFIX:OPERATION:FILE:NUMBER:FAULT`, the one call that fails: the NUMBERth (from 0) of its operation and
 //!   kind of file below PREFIX (`NAME/directory/`).
 //!

@@ -56,13 +56,14 @@ pub enum Dirty {
 impl Disk {
     /// Makes a change.
     pub fn make(&mut self, change: &Change) {
+        match (change.done, change.operation) {
+            (true, _) | (false, Operation::Write) => {}
+            (false, Operation::Sync) => return self.drop_dirty(&change.path),
+            // A failed call has changed nothing.
+            (false, _) => return,
+        }
         match change.operation {
             Operation::Write => self.edit(&change.path, Edit::write(change, change.bytes.len())),
-            _ if !change.done => {
-                if change.operation == Operation::Sync {
-                    self.drop_dirty(&change.path);
-                }
-            }
             Operation::Create => {
                 self.files.push(File::default());
                 self.live.insert(change.path.clone(), Place::File(self.files.len() - 1));

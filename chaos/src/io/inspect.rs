@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use alloy_primitives::B256;
@@ -61,7 +61,8 @@ pub fn inspect(place: &Place) -> Found {
     }
 }
 
-fn describe(error: &dyn std::error::Error) -> String {
+/// An error and everything that it came from.
+pub(super) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -126,7 +127,7 @@ impl Inspector {
 }
 
 impl Running {
-    fn start(program: &PathBuf, place: &Place) -> std::io::Result<Self> {
+    fn start(program: &Path, place: &Place) -> std::io::Result<Self> {
         let mut command = Command::new(program);
         command.arg("io-inspect").arg("--data").arg(&place.data).arg("--memory").arg(&place.memory);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;

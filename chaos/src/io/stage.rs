@@ -14,6 +14,7 @@ use ollin_guard::{Binding, Refusal};
 use ollin_protocol::units::{ReplicaId, Slot};
 use parking_lot::Mutex;
 
+use super::inspect::describe;
 use super::life::{Delay, FLOOR, HELPER, Place, REPLICAS, Role, SUBJECT, Script, THIRD, acts, fatal, forget, tell};
 use super::told::{Ended, Grant, Told, claimed, grants};
 use super::wire::{Network, Plug, cluster_file, world};
@@ -58,17 +59,6 @@ type Step = Result<(), Ended>;
 
 fn stuck(what: impl Into<String>) -> Ended {
     Ended::Stuck { message: what.into() }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 async fn pause(time: Duration) {
@@ -247,7 +237,7 @@ impl Stage {
         let binding = Binding { chain_id, rollup, attesters: BTreeSet::from([ATTESTER]) };
         let created = log.create_cluster(binding, FLOOR).await;
         self.look()?;
-        created.map_err(|error| stuck(format!("creation: {}", chain(&error))))
+        created.map_err(|error| stuck(format!("creation: {}", describe(&error))))
     }
 
     async fn start(&mut self, replica: ReplicaId) -> Step {
@@ -279,7 +269,7 @@ impl Stage {
                 self.running.insert(replica, Running { process, log });
                 self.look()
             }
-            Err(error) => Err(Ended::Stopped { how: "refused".to_owned(), message: chain(&error) }),
+            Err(error) => Err(Ended::Stopped { how: "refused".to_owned(), message: describe(&error) }),
         }
     }
 
