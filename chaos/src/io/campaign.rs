@@ -24,6 +24,8 @@ use super::workshop::{Recording, Workshop, WorkshopError};
 const DELAYS_MS: [u64; 2] = [1_500, 12_000];
 /// The watchdog ends the process when a sync takes longer.
 const LOST_MS: u64 = 10_000;
+/// So many lives are lived to find one that is like another.
+const LIVES: u32 = 20;
 /// After one in so many failed calls the whole cluster goes on.
 const AFTERWARDS_ONE_IN: u64 = 8;
 
@@ -142,9 +144,8 @@ impl Campaign {
                 let (worker, sender) = (first.take(), sender.clone());
                 let (jobs, next, images, shape) = (&jobs, &next, &images, &shape);
                 scope.spawn(move || {
-                    let worker = worker.map_or_else(|| self.worker(role, plan), Ok);
+                    let worker = worker.map_or_else(|| self.same_worker(role, plan, shape), Ok);
                     let worked = worker.and_then(|mut worker| {
-                        worker.compare(shape)?;
                         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                             if let Some(made) = worker.make(job, images)?
                                 && sender.send(Ok(made)).is_err()
@@ -176,6 +177,19 @@ impl Campaign {
             }
         });
         fault.map_or(Ok(()), Err)
+    }
+
+    /// One whose life has this shape. RocksDB removes what is obsolete on a thread of its own, now a little earlier, now later.
+    fn same_worker(&self, role: Role, plan: &Plan, shape: &[(Operation, FileKind)]) -> Result<Worker, CampaignError> {
+        let mut tries = 1;
+        loop {
+            let worker = self.worker(role, plan)?;
+            match worker.compare(shape) {
+                Ok(()) => return Ok(worker),
+                Err(_) if tries < LIVES => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn worker(&self, role: Role, plan: &Plan) -> Result<Worker, CampaignError> {
