@@ -195,6 +195,10 @@ faults! {
     OtherClusterServed = "other-cluster-served",
     /// any certificate of the CA is spoken to
     CertificateNotPinned = "certificate-not-pinned",
+    /// an append with a hole in its entries is served
+    HoleServed = "hole-served",
+    /// a root is shown before its slot is over
+    RootShownEarly = "root-shown-early",
 
     /// an old bundle of ours in a new call on L1 counts as evidence
     OldBundleAsEvidence = "old-bundle-as-evidence",
@@ -227,6 +231,8 @@ faults! {
     OtherBundleSent = "other-bundle-sent",
     /// a signature leaves although its line could not be recorded
     OutletUnrecorded = "outlet-unrecorded",
+    /// a signature is used that recovers to another address
+    SignerUnchecked = "signer-unchecked",
     /// a vote for another chain or rollup is signed
     VoteOfOtherChain = "vote-of-other-chain",
 

@@ -146,7 +146,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
         Test(Consensus, "recovery::roll_call::tests::three_voters_wait_for_both_others_whoever_they_are", "may have committed what 2 lags behind"),
     ] },
     Exhibit { fault: Fault::TermNotRaised, rule: "R6", place: "consensus/src/recovery/recover.rs", catchers: &[
-        Test(Consensus, "log::tests::recovery::who_takes_part_again_has_raised_its_term_and_campaigns_only_with_the_log_that_it_heard_of", "it may have voted in that term"),
+        Test(Consensus, "log::tests::recovery::a_term_that_was_heard_of_is_raised_durably_by_a_vote_for_nobody", "it may have voted in term"),
     ] },
     Exhibit { fault: Fault::EntryNotAwaited, rule: "R6", place: "consensus/src/recovery/roll_call.rs", catchers: &[
         Test(Consensus, "recovery::roll_call::tests::three_voters_wait_for_both_others_whoever_they_are", "the highest of both"),
@@ -155,7 +155,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
         Test(Consensus, "recovery::recover::tests::a_candidate_with_less_than_the_awaited_entry_is_not_admitted", "recover.rs"),
     ] },
     Exhibit { fault: Fault::CampaignWhileBehind, rule: "R6", place: "consensus/src/recovery/recover.rs", catchers: &[
-        Test(Consensus, "log::tests::recovery::who_takes_part_again_has_raised_its_term_and_campaigns_only_with_the_log_that_it_heard_of", "it campaigns with a shorter log"),
+        Test(Consensus, "log::tests::recovery::who_is_behind_what_it_heard_of_campaigns_only_once_its_log_has_come_as_far", "it campaigns with a shorter log"),
     ] },
     Exhibit { fault: Fault::AnswersWhileRecovering, rule: "R6", place: "consensus/src/transport/server.rs", catchers: &[
         Test(Consensus, "log::tests::recovery::without_an_anchor_it_waits_for_all_others_and_nothing_is_closed", "an `Ok` value: Vote"),
@@ -257,6 +257,15 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     Exhibit { fault: Fault::CertificateNotPinned, rule: "R24", place: "consensus/src/transport/tls.rs", catchers: &[
         Test(Consensus, "log::tests::intruder::only_the_members_own_certificate_speaks_for_it", "a server with another certificate"),
     ] },
+    Exhibit { fault: Fault::HoleServed, rule: "S7", place: "consensus/src/transport/plausible.rs", catchers: &[
+        Test(Consensus, "transport::plausible::tests::entries_that_follow_each_other_pass_and_all_others_are_named", "Hole"),
+    ] },
+    Exhibit { fault: Fault::RootShownEarly, rule: "R25", place: "node/src/duties/serve.rs", catchers: &[
+        Test(Node, "duties::serve::tests::a_root_is_shown_only_once_its_slot_is_over", "it may not have been released yet"),
+    ] },
+    Exhibit { fault: Fault::SignerUnchecked, rule: "R18", place: "node/keystore/src/key.rs", catchers: &[
+        Test(Keystore, "key::tests::a_signature_that_recovers_to_another_address_is_not_used", "Ok(0x"),
+    ] },
     Exhibit { fault: Fault::OldBundleAsEvidence, rule: "R10", place: "node/src/evidence/signature.rs", catchers: &[
         Test(Node, "evidence::signature::tests::an_old_bundle_in_a_new_call_proves_nothing", "signature.rs"),
     ] },
@@ -325,8 +334,6 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
 const WITHOUT: &[(&str, &str)] = &[
     ("R12", "recovery from a survivor is not built"),
     ("R17", "transactions and their spreading are not built"),
-    ("R18", "remote and varying signers are not built; the one signature form is that of ollin-protocol, below the switches"),
-    ("R25", "status pages hold no switch yet"),
     ("R26", "drop-in ports are not built"),
 ];
 

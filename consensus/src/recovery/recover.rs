@@ -351,7 +351,7 @@ impl Recovering {
     }
 
     /// Votes for nobody in `term`, durably: the process before may have voted in it.
-    async fn raise_vote(&self, term: u64) -> Result<(), String> {
+    pub(crate) async fn raise_vote(&self, term: u64) -> Result<(), String> {
         let promise = self.recovery.promise();
         if promise.term() >= term || planted(Fault::TermNotRaised) {
             return Ok(());

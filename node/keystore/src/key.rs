@@ -4,6 +4,7 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256};
 use k256::ecdsa::SigningKey;
+use ollin_consensus::{Fault, planted};
 use ollin_protocol::signature::{Signature, SignatureError, recover};
 use ollin_protocol::units::SigningRoot;
 
@@ -49,7 +50,7 @@ impl Key {
         // An x above the order (a chance of 2^-127) gives 29 or 30, which `Signature::new` refuses.
         let signature = Signature::new(B256::from_slice(&r), B256::from_slice(&s), recovery.to_byte().saturating_add(27))?;
         let recovered = recover(root, &signature)?;
-        if recovered != self.address {
+        if recovered != self.address && !planted(Fault::SignerUnchecked) {
             return Err(KeyError::Signer { expected: self.address, recovered });
         }
         Ok(signature)
@@ -82,6 +83,13 @@ mod tests {
             assert!(signature.v() == 27 || signature.v() == 28);
             assert_eq!(recover(&root, &signature).unwrap(), key.address());
         }
+    }
+
+    #[test]
+    fn a_signature_that_recovers_to_another_address_is_not_used() {
+        let key = Key { address: Address::repeat_byte(7), ..Key::from_bytes(&SECRET).unwrap() };
+        let signed = key.sign(&SigningRoot::new(B256::repeat_byte(1)));
+        assert!(matches!(signed, Err(KeyError::Signer { expected, .. }) if expected == key.address()), "{signed:?}");
     }
 
     /// Value made with npm viem, the library of the official node: see `fixtures/README.md`.

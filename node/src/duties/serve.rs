@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
-use ollin_consensus::{CommandError, SigningLog};
+use ollin_consensus::{CommandError, Fault, SigningLog, planted};
 use ollin_guard::interchange::{Doubt, Interchange};
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
@@ -65,9 +65,8 @@ impl Sources<'_> {
             attesters: log.attesters(),
             duties: log.duties(),
         };
-        // A root of a slot that is not over may not have been released yet (rule R25).
-        let is_over = |slot: Slot| current.is_some_and(|current| slot < current);
-        held.list((attester, slot, limit.min(MAX_LISTED)), |attester| Some(keystore.holds(attester)), is_over)
+        let shows_root = |slot| is_over(slot, current);
+        held.list((attester, slot, limit.min(MAX_LISTED)), |attester| Some(keystore.holds(attester)), shows_root)
     }
 
     /// The slot of now, by the clock; before genesis there is none.
@@ -170,4 +169,21 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Whether `slot` is over: a root of one that is not may not have been released yet, and is not shown (rule R25).
+fn is_over(slot: Slot, current: Option<Slot>) -> bool {
+    current.is_some_and(|current| slot < current) || planted(Fault::RootShownEarly)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_shown_only_once_its_slot_is_over() {
+        assert!(is_over(Slot::new(8), Some(Slot::new(9))));
+        assert!(!is_over(Slot::new(9), Some(Slot::new(9))), "it may not have been released yet");
+        assert!(!is_over(Slot::new(8), None), "before genesis nothing is over");
+    }
 }
