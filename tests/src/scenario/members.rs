@@ -57,6 +57,8 @@ async fn added_promoted_demoted_removed(world: &mut World, outcome: &mut Outcome
     world.replica_mut(4)?.start()?;
     let promoted = run(world, outcome, via, &["promote", "4"]).await?;
     outcome.check("4 voters after the promotion", voters(&promoted) == 4);
+    // Its log runs before its ports are open.
+    world.caught_up(4, NOTICE).await?;
     let own = status(world, 4).await?;
     outcome.check("a replica that was added bears the id from the log", own.replica.raft_id == raft_id(&added)?);
     let demoted = run(world, outcome, via, &["demote", "4"]).await?;

@@ -1,13 +1,11 @@
-//! Slots that are missed on purpose: each replica says why, as it saw it.
+//! A slot that is missed on purpose: each replica says why, as it saw it.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ollin_rpc::view::{MissReason, MissedDuties, MissedDuty};
 
-use super::strike::bring_to;
 use crate::clock::now_ms;
-use crate::failpoint::Point;
 use crate::report::Outcome;
 use crate::wait::until;
 use crate::world::World;
@@ -15,15 +13,8 @@ use crate::world::World;
 /// How long a replica may take to judge a slot that is over.
 const JUDGED: Duration = Duration::from_secs(60);
 
-/// Three slots: without a quorum, without an L1 block to land in, and begun too late.
-pub(super) async fn play(world: &mut World, outcome: &mut Outcome) -> Result<()> {
-    without_quorum(world, outcome).await?;
-    without_l1_blocks(world, outcome).await?;
-    too_late(world, outcome).await
-}
-
 /// Two replicas dead for a slot: the third one found no quorum, and those two did not run.
-async fn without_quorum(world: &mut World, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn without_quorum(world: &mut World, outcome: &mut Outcome) -> Result<()> {
     let leader = world.settled(super::SETTLED).await?;
     let others = others(world, leader);
     for id in &others {
@@ -37,36 +28,6 @@ async fn without_quorum(world: &mut World, outcome: &mut Outcome) -> Result<()> 
     world.settled(super::SETTLED).await?;
     says(world, outcome, leader, slot, MissReason::NoQuorum).await?;
     says(world, outcome, *others.first().context("no others")?, slot, MissReason::NotRunning).await
-}
-
-/// L1 stands still from before the send to the end of the slot: the attempt was not mined, and the others say who led.
-async fn without_l1_blocks(world: &mut World, outcome: &mut Outcome) -> Result<()> {
-    let leader = world.settled(super::SETTLED).await?;
-    let slot = bring_to(world, leader, Point::AttemptSent).await?;
-    world.replica(leader)?.failpoints().release(Point::AttemptSent)?;
-    let end_ms = world.clock().slot_end(slot).saturating_mul(1000);
-    past(world, end_ms).await?;
-    world.l1().resume_mining().await?;
-    world.replica(leader)?.failpoints().clear()?;
-    let follower = *others(world, leader).first().context("no others")?;
-    says(world, outcome, leader, slot, MissReason::NotMined).await?;
-    says(world, outcome, follower, slot, MissReason::LedElsewhere).await
-}
-
-/// The leader held before its first claim until no checkpoint may be begun any more.
-async fn too_late(world: &mut World, outcome: &mut Outcome) -> Result<()> {
-    let leader = world.settled(super::SETTLED).await?;
-    let slot = bring_to(world, leader, Point::BeforeFirstClaim).await?;
-    let deadline_ms = world.clock().initialize_deadline_ms(slot).context("a slot in which nothing can be begun")?;
-    past(world, deadline_ms.saturating_add(500)).await?;
-    world.replica(leader)?.failpoints().release(Point::BeforeFirstClaim)?;
-    says(world, outcome, leader, slot, MissReason::Late).await?;
-    world.replica(leader)?.failpoints().clear()
-}
-
-async fn past(world: &World, time_ms: u64) -> Result<()> {
-    let over = || std::future::ready((now_ms() >= time_ms).then_some(()));
-    Ok(until("an instant in the slot", world.clock().slots(2), over).await?)
 }
 
 /// What `ollin duties missed` shows at `id` comes to say of `slot` that it was missed for `reason`.
