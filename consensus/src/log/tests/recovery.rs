@@ -104,15 +104,18 @@ async fn who_is_behind_what_it_heard_of_campaigns_only_once_its_log_has_come_as_
     let (victim, alive) = (others.next().unwrap(), others.next().unwrap());
     cluster.kill(victim).await;
     cluster.forget_anchor(victim);
-    let (ours, alive) = (attestation(10, 1), cluster.log(alive.get()));
+    let ours = attestation(10, 1);
     claim_one(&leader, &ours).await.unwrap();
-    until(|| alive.bound(&duty_of(&ours)).is_some()).await;
-    let heard = alive.inner.shared.recovery.promise();
-    // Nobody leads from here on, and who is left does not campaign: what the victim lacks does not reach it.
-    alive.set_campaigns(false);
+    until(|| cluster.log(alive.get()).bound(&duty_of(&ours)).is_some()).await;
+    let heard = cluster.log(alive.get()).inner.shared.recovery.promise();
+    // Nobody leads from here on, and who is left, started anew, does not campaign: what the victim lacks does not reach it.
     let gone = leader.replica();
     drop(leader);
-    cluster.kill(gone).await;
+    for replica in [gone, alive] {
+        cluster.kill(replica).await;
+    }
+    let alive = cluster.start(alive).await.unwrap();
+    alive.set_campaigns(false);
     let restarted = cluster.start(victim).await.unwrap();
     until(|| restarted.view().waits_for == [gone]).await;
     restarted.proceed_without(gone).unwrap();
