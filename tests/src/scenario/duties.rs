@@ -143,11 +143,13 @@ async fn late_key(world: &mut World, attester: &str, other_file: &str, file: &st
             step(world, world.replica(leader)?, "add", &add, 0, "added", outcome).await?;
         }
         let not_signed = |missed: &MissedDuty| {
-            missed.kind == DutyWord::Attestation && missed.attesters.contains(&address) && missed.reason == reason
+            // Slots of others land without its signature; up to its floor its own turn may have come, and that slot has none.
+            let kind = reason == MissReason::Floor || missed.kind == DutyWord::Attestation;
+            kind && missed.attesters.contains(&address) && missed.reason == reason
         };
         let found = recorded(world, leader, not_signed).await?;
         outcome.table.row([format!("slot {} {case}", found.slot), format!("{reason:?}"), found.detail.clone()]);
-        outcome.check(format!("its attestation of slot {} is missed: {reason:?}", found.slot), !found.detail.is_empty());
+        outcome.check(format!("its duty of slot {} is missed: {reason:?}", found.slot), !found.detail.is_empty());
     }
     let signed = || async {
         let history = world.outlets().ok()?;
