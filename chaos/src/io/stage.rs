@@ -101,7 +101,7 @@ impl Stage {
         self.claim(0..34).await?;
         // A plain restart: the anchor speaks for it.
         self.stop(SUBJECT).await;
-        self.start(SUBJECT).await?;
+        self.come_back().await?;
         self.lead_again().await?;
         self.claim(34..38).await?;
         // Cut off with entries that nobody else has; the others go on without them.
@@ -131,10 +131,10 @@ impl Stage {
         self.cut_off(THIRD);
         self.claim(0..34).await?;
         self.kill(SUBJECT, false);
-        self.start(SUBJECT).await?;
+        self.come_back().await?;
         self.claim(34..38).await?;
         self.stop(SUBJECT).await;
-        self.start(SUBJECT).await?;
+        self.come_back().await?;
         self.claim(38..42).await?;
         // Its leader is gone: it votes for the third, or is voted for.
         self.join(THIRD);
@@ -271,6 +271,19 @@ impl Stage {
             }
             Err(error) => Err(Ended::Stopped { how: "refused".to_owned(), message: describe(&error) }),
         }
+    }
+
+    /// After a plain restart. If the anchor could not be written, everyone has to be asked, the third too.
+    async fn come_back(&mut self) -> Step {
+        self.start(SUBJECT).await?;
+        let asks = |running: &Running| *running.log.memory().borrow() != Memory::Whole;
+        if self.running.get(&SUBJECT).is_some_and(asks) {
+            self.join(THIRD);
+            self.whole(SUBJECT).await?;
+            self.level().await?;
+            self.cut_off(THIRD);
+        }
+        Ok(())
     }
 
     /// In order, as after a signal.
