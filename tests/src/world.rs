@@ -27,7 +27,7 @@ use crate::wait::until;
 /// The admin key of every replica. Only its hash is given to them.
 const ADMIN_KEY: &str = "scenario-admin-key";
 /// How long a replica may take from its start to its first answer.
-const REPLICA_UP: Duration = Duration::from_secs(60);
+const REPLICA_UP: Duration = Duration::from_secs(180);
 
 /// What a replica is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -110,7 +110,7 @@ pub(super) async fn healed(stage: &mut Stage<'_>, victim: u64) -> Result<()> {
     stage.halts(victim, &format!("ollin cluster heal {name}")).await?;
     let before = stage.status(next).await?;
     let old = before.members.iter().find(|member| member.id.get() == victim).map(|member| member.raft_id);
-    stage.order(next, &["heal", &name]).await?;
+    stage.order(&["heal", &name]).await?;
     stage.back(victim).await.context("after healing")?;
     let new = stage.status(victim).await?.replica.raft_id;
     ensure!(old < Some(new), "replica {victim} goes on under Raft id {new}, it had {old:?}");

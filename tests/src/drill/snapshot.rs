@@ -47,8 +47,7 @@ pub(super) async fn failover(stage: &mut Stage<'_>) -> Result<()> {
     stage.world.replica_mut(leader)?.start()?;
     stage.back(leader).await?;
     if stage.status(victim).await?.halted.is_some() {
-        let (via, _) = stage.world.acting(None, WELL).await?;
-        stage.order(via, &words).await?;
+        stage.order(&words).await?;
     }
     stage.back(victim).await
 }

@@ -19,9 +19,11 @@ use crate::wait::until;
 use crate::world::World;
 
 /// How long a cluster may take to be well again. Machines that run drills run other things too.
-pub(super) const WELL: Duration = Duration::from_secs(90);
+pub(super) const WELL: Duration = Duration::from_secs(150);
 /// The exit code of a command whose outcome is not known.
 const UNKNOWN: i32 = 1;
+/// Refusals that say that the order may be given again.
+const ASK_AGAIN: [&str; 3] = ["not_leader", "under_way", "lags"];
 /// How often it is looked whether a process has ended.
 const LOOK: Duration = Duration::from_secs(5);
 /// Slots within which one must land, once a leader is there. The first ones may have been closed.
@@ -139,16 +141,22 @@ impl Stage<'_> {
         said.map_err(|fault| anyhow::Error::new(fault).context(self.world.log_tails(8)))
     }
 
-    /// `ollin cluster WORDS...` at the port of `via`, which must succeed; given again where its outcome is not known.
-    pub(super) async fn order(&self, via: u64, words: &[&str]) -> Result<serde_json::Value> {
+    /// `ollin cluster WORDS...`, which must succeed; given again, to whoever leads then, where its outcome is not known or the refusal
+    /// says so.
+    pub(super) async fn order(&self, words: &[&str]) -> Result<()> {
         let deadline = Instant::now() + WELL;
+        let mut given = 0;
         loop {
+            let (via, _) = self.world.acting(None, WELL).await?;
             let (exit, answer) = self.world.cluster_command(via, words, WELL * 2).await?;
-            if exit == 0 {
-                return Ok(answer);
+            let code = answer.pointer("/error/code").and_then(serde_json::Value::as_str).unwrap_or_default();
+            // One that was healed by an order whose outcome was not known answers when it is given again.
+            if exit == 0 || (given > 0 && code == "alive") {
+                return Ok(());
             }
-            let again = exit == UNKNOWN && Instant::now() < deadline;
+            let again = (exit == UNKNOWN || ASK_AGAIN.contains(&code)) && Instant::now() < deadline;
             ensure!(again, "ollin cluster {}: exit {exit}, {answer}", words.join(" "));
+            given += 1;
         }
     }
 
