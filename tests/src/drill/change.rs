@@ -6,6 +6,7 @@ use rand::Rng;
 
 use super::stage::{Stage, WELL};
 use crate::clock::now_ms;
+use crate::failpoint::Point;
 use crate::wait::until;
 use crate::world::Part;
 
@@ -40,33 +41,23 @@ pub(super) async fn members(stage: &mut Stage<'_>) -> Result<()> {
     stage.world.dismiss(id)
 }
 
-/// Gives an order until it is carried out; `done` is the refusal that says that it was.
-async fn ordered(stage: &mut Stage<'_>, words: &[&str], done: &str, fatal: bool, newcomer: u64) -> Result<()> {
-    let (leader, _) = stage.world.acting(None, WELL).await?;
+/// Gives an order until it is carried out; `done` is the refusal that says that it was. A fatal one costs a replica its life: the one that
+/// gets to a named point of the change, or any at any instant.
+async fn ordered(stage: &mut Stage<'_>, words: &[&str], done: &str, mut fatal: bool, newcomer: u64) -> Result<()> {
     let old: Vec<u64> = stage.others(newcomer);
-    let victim = if stage.random.random_bool(0.5) { leader } else { stage.draw(&old)? };
-    let mut via = stage.draw(&old)?;
-    let at = now_ms() + stage.random.random_range(0..=MIDST_MS);
-    let mut killed = false;
     for _ in 0..10 {
-        let command = stage.world.cluster_command(via, words, WELL * 2);
-        let answer = if fatal && !killed {
-            killed = true;
-            let death = async {
-                let due = || std::future::ready((now_ms() >= at).then_some(()));
-                until("the instant of a death", WELL, due).await?;
-                stage.world.signal(victim, Signal::SIGKILL)
-            };
-            let (answer, death) = tokio::join!(command, death);
-            death?;
+        let (via, _) = stage.world.acting(None, WELL).await?;
+        let answer = if fatal {
+            fatal = false;
+            let (answer, dead) = in_the_midst(stage, via, words, &old).await?;
+            if let Some((victim, how)) = dead {
+                stage.note(victim, format!("killed {how} of `{}`", words.join(" ")));
+                stage.restart(victim).await?;
+            }
             answer
         } else {
-            command.await
+            stage.world.cluster_command(via, words, WELL * 2).await
         };
-        if killed && stage.faults.last().is_none_or(|fault| fault.time_ms < at) {
-            stage.note(victim, format!("killed in the midst of `{}`", words.join(" ")));
-            stage.restart(victim).await?;
-        }
         match answer {
             Ok((0, _)) => return Ok(()),
             Ok((_, answer)) if answer.pointer("/error/code").and_then(serde_json::Value::as_str) == Some(done) => return Ok(()),
@@ -74,9 +65,57 @@ async fn ordered(stage: &mut Stage<'_>, words: &[&str], done: &str, fatal: bool,
             Ok((exit, answer)) => tracing::debug!(exit, %answer, "given again"),
             Err(fault) => tracing::debug!(%fault, "given again"),
         }
-        (via, _) = stage.world.acting(None, WELL).await?;
     }
     bail!("`ollin cluster {}` is not carried out", words.join(" "))
+}
+
+/// Gives an order, and kills a replica before it is answered. Returns the answer and who was killed where.
+async fn in_the_midst(
+    stage: &mut Stage<'_>,
+    via: u64,
+    words: &[&str],
+    old: &[u64],
+) -> Result<(Result<(i32, serde_json::Value)>, Option<(u64, String)>)> {
+    let points: Vec<Option<Point>> = Point::OF_MEMBERS.into_iter().map(Some).chain([None, None]).collect();
+    let point = stage.draw(&points)?;
+    let any = if stage.random.random_bool(0.5) { via } else { stage.draw(old)? };
+    let at = now_ms() + stage.random.random_range(0..=MIDST_MS);
+    let world = &*stage.world;
+    let armed = world.replicas().iter().filter(|replica| old.contains(&replica.id()));
+    if let Some(point) = point {
+        for replica in armed.clone() {
+            replica.failpoints().arm(point)?;
+        }
+    }
+    let answered = std::cell::Cell::new(false);
+    let command = async {
+        let answer = world.cluster_command(via, words, WELL * 2).await;
+        answered.set(true);
+        answer
+    };
+    let death = async {
+        let due = || {
+            let there = match point {
+                Some(point) => armed.clone().find(|one| one.failpoints().hit(point).is_some()).map(|one| one.id()),
+                None => (now_ms() >= at).then_some(any),
+            };
+            let over = answered.get() && point.is_some();
+            std::future::ready(there.map(Some).or_else(|| over.then_some(None)))
+        };
+        let victim = until("the instant of a death", WELL * 2, due).await?;
+        if let Some(victim) = victim {
+            world.signal(victim, Signal::SIGKILL)?;
+        }
+        anyhow::Ok(victim)
+    };
+    let (answer, victim) = tokio::join!(command, death);
+    for replica in armed {
+        if let Some(point) = point {
+            replica.failpoints().disarm(point)?;
+        }
+    }
+    let how = point.map_or_else(|| "in the midst".to_owned(), |point| format!("at {point}"));
+    Ok((answer, victim?.map(|victim| (victim, how))))
 }
 
 /// Leadership is transferred; by two thirds its giver or its taker dies in the midst of it.
