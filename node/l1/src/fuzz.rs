@@ -155,11 +155,18 @@ fn files_and_answers_with_blobs_are_read_or_refused() {
     // A blob that is read, its digits, and the file around it are each a quarter of a megabyte.
     Fuzz::new("blob-file").seeds(seeds).words(&["\"blob\":\"", "\"data\":["]).longest(1024).run(|bytes| {
         assert!(parse_file(bytes).is_err(), "a file of {} bytes holds no blob", bytes.len());
+        let _ = parse_genesis(bytes);
+        for read in [parse_blobs, parse_sidecars] {
+            assert!(read(bytes).iter().all(Vec::is_empty));
+        }
+        // Whole blobs take their time: only some of the inputs are about them.
+        if !bytes.len().is_multiple_of(16) {
+            return;
+        }
         let text = String::from_utf8_lossy(bytes).replacen("0x00", &blob("00"), 1).replacen("0x01", &blob("a1"), 1);
         let compressed = snap::raw::Encoder::new().compress_vec(text.as_bytes()).unwrap();
         let whole = |blob: &Blob| parse_blob(&hex::encode(blob.as_bytes())).unwrap().as_bytes() == blob.as_bytes();
         assert!(parse_file(&compressed).iter().all(whole));
-        let _ = parse_genesis(bytes);
         for read in [parse_blobs, parse_sidecars] {
             assert!(read(text.as_bytes()).iter().flatten().all(whole));
         }

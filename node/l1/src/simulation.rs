@@ -10,12 +10,14 @@ use alloy::providers::Provider;
 use alloy::rpc::types::simulate::{SimBlock, SimulatePayload};
 use alloy::rpc::types::state::{StateOverride, StateOverridesBuilder};
 use alloy::rpc::types::{BlockOverrides, TransactionRequest};
-use alloy::sol_types::SolCall;
+use alloy::sol_types::SolValue;
+use alloy::sol_types::abi::decode_params;
+use alloy::sol_types::abi::token::{DynSeqToken, PackedSeqToken, WordToken};
 use alloy::transports::RpcError;
 use serde::Deserialize;
 
 use crate::client::{L1, answer};
-use crate::contract::{IMulticall3, propose_position};
+use crate::contract::propose_position;
 use crate::error::L1Error;
 use crate::revert::Revert;
 
@@ -172,19 +174,22 @@ pub(crate) fn measured(call: OuterCall) -> Result<(Bytes, SimulatedPropose), Sim
 /// The outcome of the call at `position` of the bundle.
 pub(crate) fn inner_outcome(returned: &[u8], position: usize) -> Result<(), SimulationError> {
     const CALL: &str = "Multicall3.aggregate3";
-    let results = IMulticall3::aggregate3Call::abi_decode_returns_validate(returned)
-        .map_err(|error| L1Error::Malformed { call: CALL, reason: error.to_string() })?;
-    match results.get(position) {
-        Some(result) if result.success => Ok(()),
-        Some(result) => Err(SimulationError::Refused { revert: Revert::decode(&result.returnData) }),
-        None => Err(L1Error::Malformed { call: CALL, reason: "fewer results than calls".to_owned() }.into()),
+    let malformed = |reason: String| L1Error::Malformed { call: CALL, reason };
+    // Only the one that is asked for is copied: many results may point at the same long bytes.
+    let (results,): (DynSeqToken<(WordToken, PackedSeqToken<'_>)>,) =
+        decode_params(returned).map_err(|error| malformed(error.to_string()))?;
+    let Some((success, data)) = results.0.get(position) else {
+        return Err(malformed("fewer results than calls".to_owned()).into());
+    };
+    match bool::abi_decode_validate(success.0.as_slice()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(SimulationError::Refused { revert: Revert::decode(data.0) }),
+        Err(error) => Err(malformed(error.to_string()).into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloy::sol_types::SolValue;
-
     use super::*;
     use crate::contract::CallResult;
 
