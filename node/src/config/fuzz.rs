@@ -9,6 +9,7 @@ use super::{Environment, NodeConfig};
 
 /// In the guide's URL of an endpoint.
 const SECRET: &str = "SECRETKEY";
+const URL: &str = "//user:secret@rpc.example/v3/SECRETKEY";
 
 /// Lines `key = "value"` of every setting: numbers where they are numbers.
 fn file() -> String {
@@ -51,9 +52,9 @@ fn an_environment_is_a_configuration_or_its_faults_are_named_without_its_secrets
                 error.faults.iter().map(ToString::to_string).collect()
             }
         };
-        let in_its_place = environment
-            .values()
-            .all(|value| !value.contains(SECRET) || value.contains(&format!("://user:secret@rpc.example/v3/{SECRET}")));
+        // A secret in a URL of a setting of URLs, where it belongs; in a port's place it is shown as any other text.
+        let hosts = environment.get("ETHEREUM_HOSTS").is_some_and(|hosts| hosts.contains(URL));
+        let in_its_place = hosts && text.matches(SECRET).count() == 1;
         assert!(!in_its_place || !shown.contains(SECRET), "a secret in {shown}");
     });
 }

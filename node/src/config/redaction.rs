@@ -19,7 +19,7 @@ pub(crate) fn show(key: &str, text: &str) -> String {
 /// Scheme, host and port; `<hidden>` stands for everything else.
 pub(crate) fn url(text: &str) -> String {
     // The guide's placeholders are no secret, and showing them helps.
-    if text.starts_with('[') || text.ends_with(']') {
+    if (text.starts_with('[') || text.ends_with(']')) && !text.contains("//") && !text.contains('@') {
         return cut(text);
     }
     let Ok(parsed) = Url::parse(text) else { return length(text) };
