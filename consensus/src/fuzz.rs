@@ -211,10 +211,9 @@ fn a_snapshot_that_is_accepted_is_spelled_as_a_replica_spells_it() {
         let Ok(mut state) = State::decode(&stored) else { return };
         assert_eq!(state.encode(), stored);
         for (index, command) in (state.applied().map_or(next, |applied| applied.index.saturating_add(1))..).zip(commands()) {
-            if state.apply(&entry(index, command_body(index, command)), None).is_ok() {
-                assert_eq!(State::decode(&state.encode()).unwrap(), state);
-            }
+            let _ = state.apply(&entry(index, command_body(index, command)), None);
         }
+        assert_eq!(State::decode(&state.encode()).unwrap(), state);
     });
 }
 
@@ -240,8 +239,8 @@ fn no_log_leads_to_a_state_that_is_refused() {
                 ids.extend(membership.members.keys().copied());
             }
             state.apply(&entry(index, body), None).unwrap();
-            assert_eq!(State::decode(&state.encode()).unwrap(), state, "after {step:?}");
         }
+        assert_eq!(State::decode(&state.encode()).unwrap(), state, "after {steps:?}");
     });
 }
 

@@ -13,6 +13,8 @@ use crate::settings::Settings;
 /// Of a short run. Whichever comes first: the inputs are the same on every machine, how many of them fit into the time is not.
 const EXECUTIONS: u64 = 20_000;
 const TIME: Duration = Duration::from_millis(1000);
+/// Also on a machine that is busy with something else.
+const LEAST_EXECUTIONS: u64 = 100;
 /// No decoder takes nearly that long, however slow the machine.
 const TOO_LONG: Duration = Duration::from_secs(20);
 /// Serde reserves up to 1 MiB for a list whose announced length it cannot know to be true, once for each level of nesting.
@@ -192,7 +194,8 @@ impl Fuzz {
 }
 
 fn over(settings: &Settings, executions: u64, elapsed: Duration) -> bool {
-    settings.time.map_or(executions >= EXECUTIONS || elapsed >= TIME, |time| elapsed >= time)
+    let short = || executions >= EXECUTIONS || (elapsed >= TIME && executions >= LEAST_EXECUTIONS);
+    settings.time.map_or_else(short, |time| elapsed >= time)
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
