@@ -8,7 +8,7 @@
 //! - [`contract`]: the calls and events that are used, and nothing else of the contracts.
 //! - [`discovery`], [`compatibility`]: from the registry's address to the rollup's constants, and whether they are ours.
 //! - [`revert`]: custom errors by selector.
-//! - [`rollup`], [`committee`], [`transaction`], [`simulation`], [`blob_source`]: the readings, by who needs them.
+//! - [`rollup`], [`committee`], [`transaction`], [`spent`], [`simulation`], [`blob_source`]: the readings, by who needs them.
 
 pub mod blob_source;
 mod client;
@@ -27,6 +27,7 @@ mod probe;
 pub mod revert;
 pub mod rollup;
 pub mod simulation;
+pub mod spent;
 pub mod transaction;
 
 pub use blob_source::{BlobError, SourceFailure};
@@ -41,4 +42,5 @@ pub use pool::{EndpointFailure, PoolExhausted};
 pub use revert::Revert;
 pub use rollup::{CheckpointProposed, InboxState, L1Block, L1Transaction, MessageSent, RollupStatus};
 pub use simulation::{SimulatedPropose, SimulationError, SimulationMethod};
+pub use spent::SpentNonce;
 pub use transaction::{MarketFees, Receipt, SendError};

@@ -5,12 +5,14 @@
 //!
 //! - [`fees`]: first fees, and those of the next attempt at a nonce (rule R20). Pure.
 //! - [`decide`]: the next action for a slot's bundle. Pure.
+//! - [`origin`]: whether a mined transaction is a recorded attempt, where it cannot be signed again to know its hash. Pure.
 //! - [`Publisher`]: the loop that reads L1, records, signs, sends.
 
 pub mod decide;
 pub mod fees;
 mod job;
 mod material;
+pub mod origin;
 mod publisher;
 mod report;
 mod sidecar;

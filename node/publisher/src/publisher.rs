@@ -1,5 +1,7 @@
 //! The loop that takes claimed bundles to L1.
 
+mod outcome;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use alloy::primitives::Address;
 use ollin_archiver::{ArchiverHandle, ArchiverView};
 use ollin_consensus::{
-    AttemptContent, AttemptError, AttemptGrant, AttemptRequest, ClaimError, ClaimRequest, CommandError, Outcome, RecordedAttempt,
-    Role, SigningLog, Term, failpoint,
+    AttemptContent, AttemptError, AttemptGrant, AttemptRequest, ClaimError, ClaimRequest, CommandError, RecordedAttempt, Role,
+    SigningLog, Term, failpoint,
 };
 use ollin_guard::{Duty, DutyKind, Refusal};
 use ollin_keystore::{Keystore, SignError, SignedTransaction, TransactionParts};
@@ -34,8 +36,6 @@ const TICK: Duration = Duration::from_millis(100);
 const SETTLE_EVERY: Duration = Duration::from_secs(2);
 /// A slot's bundle that was mined without being taken is sent again at most this often.
 const MAX_REVERTED: u32 = 2;
-/// Looks without a receipt of ours at a spent nonce before it counts as a foreign spend (receipts may lag the count).
-const FOREIGN_AFTER_LOOKS: u32 = 30;
 /// The watermark is raised every so many slots: one small entry of the log for that many slots of records.
 const WATERMARK_STEP: u64 = 32;
 /// Most gas of a transaction (EIP-7825).
@@ -81,6 +81,8 @@ enum StepError {
     NoPublisher { attester: Address },
     #[error("the payload of {duty} is not in the log")]
     PayloadGone { duty: Duty },
+    #[error("a cancellation carries no bundle")]
+    NoBundle,
     #[error("the bundle's claim is refused: {0}")]
     Refused(Box<Refusal>),
     #[error("the slot is over")]
@@ -92,6 +94,18 @@ enum StepError {
 }
 
 impl StepError {
+    /// Whether a recorded attempt can never be signed again: its slot was closed, its attester frozen or released, its payload dropped.
+    fn is_for_good(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_)
+                | Self::PayloadGone { .. }
+                | Self::NoBundle
+                | Self::NoPublisher { .. }
+                | Self::Attempt(AttemptError::PayloadGone { .. })
+        )
+    }
+
     fn hindrance(&self) -> PublishHindrance {
         match self {
             Self::L1(_) => PublishHindrance::L1Down,
@@ -99,7 +113,7 @@ impl StepError {
             Self::Send(_) | Self::Simulation(_) | Self::Reverted { .. } | Self::Sidecar(_) => PublishHindrance::Failed,
             Self::Claim(_) | Self::Attempt(_) | Self::Command(_) => PublishHindrance::NoQuorum,
             Self::Sign(_) | Self::NoPublisher { .. } => PublishHindrance::SignerFailed,
-            Self::PayloadGone { .. } | Self::Refused(_) => PublishHindrance::Refused,
+            Self::PayloadGone { .. } | Self::NoBundle | Self::Refused(_) => PublishHindrance::Refused,
             Self::SlotOver => PublishHindrance::Late,
             Self::Unresolved { .. } => PublishHindrance::NotMined,
         }
@@ -423,81 +437,6 @@ impl Publisher {
         let limit = (with_blobs.saturating_mul(6) / 5).min(MAX_GAS);
         job.gas_limit = Some(limit);
         Ok(limit)
-    }
-
-    /// Finds out which attempt was mined at a spent nonce and records it; `None` if the nonce went to a foreign transaction.
-    async fn resolve(
-        &mut self,
-        publisher: Address,
-        open: &[RecordedAttempt],
-    ) -> Result<Option<(RecordedAttempt, Receipt)>, StepError> {
-        let Some(nonce) = open.first().map(|attempt| attempt.request.nonce) else {
-            return Ok(None);
-        };
-        for attempt in open.iter().rev() {
-            let AttemptContent::Bundle { duty } = attempt.request.content else {
-                continue;
-            };
-            let material = self.material(duty).await?;
-            let grant = self.log.reissue_attempt(publisher, nonce, attempt.number).await?;
-            let hash = self.sign(&material, grant)?.hash;
-            let Some(receipt) = self.l1.receipt(hash).await? else {
-                continue;
-            };
-            let mined =
-                Outcome::Mined { publisher, nonce, tx_hash: hash, l1_block: receipt.block, l1_block_hash: receipt.block_hash };
-            self.log.record_outcome(mined, self.deadline()).await?;
-            self.unresolved.remove(&publisher);
-            return Ok(Some((*attempt, receipt)));
-        }
-        let looks = self.unresolved.entry(publisher).or_default();
-        *looks = looks.saturating_add(1);
-        if *looks < FOREIGN_AFTER_LOOKS {
-            return Err(StepError::Unresolved { nonce });
-        }
-        tracing::error!(%publisher, nonce, "a transaction that is not ours spent the nonce: is the publisher's key used elsewhere?");
-        self.log.record_outcome(Outcome::ForeignSpend { publisher, nonce }, self.deadline()).await?;
-        self.unresolved.remove(&publisher);
-        Ok(None)
-    }
-
-    /// Follows what was mined until it is final, and open nonces that no job looks after.
-    async fn settle_all(&mut self) {
-        let busy = self.job.as_ref().map(|job| job.material.publisher);
-        for publisher in self.keystore.publishers() {
-            if let Err(error) = self.settle(publisher, busy == Some(publisher)).await {
-                tracing::debug!(%publisher, %error, "outcomes not read");
-            }
-        }
-    }
-
-    async fn settle(&mut self, publisher: Address, busy: bool) -> Result<(), StepError> {
-        let state = self.log.publisher_state(publisher);
-        if let (Some(open), false) = (state.open.first(), busy) {
-            let count = self.l1.transaction_count(publisher).await?;
-            if count > open.request.nonce {
-                self.resolve(publisher, &state.open).await?;
-            }
-        }
-        if state.mined.is_empty() {
-            return Ok(());
-        }
-        let (finalized, count) = (self.l1.finalized().await?, self.l1.transaction_count(publisher).await?);
-        for mined in &state.mined {
-            let (nonce, deadline) = (mined.nonce, self.deadline());
-            match self.l1.receipt(mined.at.tx_hash).await? {
-                Some(receipt) if receipt.block <= finalized.number => {
-                    self.log.record_outcome(Outcome::Settled { publisher, nonce }, deadline).await?;
-                }
-                // No receipt and the nonce unspent: two readings say that L1 took it back. If both lag, it is found mined again.
-                None if count <= nonce => {
-                    tracing::warn!(%publisher, nonce, "a mined attempt is gone from L1: its nonce is open again");
-                    self.log.record_outcome(Outcome::Reorged { publisher, nonce }, deadline).await?;
-                }
-                Some(_) | None => {}
-            }
-        }
-        Ok(())
     }
 
     /// Lets go of payloads whose slot is final on L1 and which no open or unsettled attempt needs, and of records far behind.

@@ -8,6 +8,7 @@ use ollin_rpc::view::{DutyWord, FrozenAttester};
 
 use crate::chain::Landed;
 use crate::clock::now_ms;
+use crate::failpoint::Point;
 use crate::report::Outcome;
 use crate::wait::until;
 use crate::world::World;
@@ -24,9 +25,16 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     world.settled(super::SETTLED).await?;
     let attester = world.facts().validators.first().context("no attesters")?.address;
     let ids: Vec<u64> = world.replicas().iter().map(crate::replica::Replica::id).collect();
+    // An attempt is on its way: what became of it must be found out without signing it again, for its slot will be frozen.
+    let (leader, _) = world.acting(None, super::SETTLED).await?;
+    let points = world.replica(leader)?.failpoints();
+    points.clear()?;
+    points.arm(Point::AttemptSent)?;
+    points.reached(Point::AttemptSent, world.clock().slots(SLOTS_TO_LAND)).await?;
     for id in &ids {
         world.kill(*id)?;
     }
+    world.replica(leader)?.failpoints().clear()?;
     // What was claimed before the kill is over before the rogue begins.
     let slot = world.clock().slot_at(now_ms() / 1000).context("before genesis")?;
     world.slot_over(slot + 1).await?;
