@@ -17,17 +17,21 @@ const PERIOD: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct TipWatch {
     hashes: Arc<Mutex<BTreeMap<u64, B256>>>,
-    /// Dropped with the watch, which ends it.
-    _task: JoinSet<()>,
+    /// Dropped with the watch, which ends them.
+    tasks: JoinSet<()>,
 }
 
 impl TipWatch {
     /// Watches `replicas` by their public ports.
     pub fn start(replicas: Vec<Rpc>) -> Self {
-        let hashes = Arc::new(Mutex::new(BTreeMap::new()));
-        let mut task = JoinSet::new();
-        task.spawn(watch(replicas, Arc::clone(&hashes)));
-        Self { hashes, _task: task }
+        let mut started = Self { hashes: Arc::default(), tasks: JoinSet::new() };
+        started.also(replicas);
+        started
+    }
+
+    /// Watches `replicas` too: those of another cluster may be the only ones up while a block is the tip.
+    pub fn also(&mut self, replicas: Vec<Rpc>) {
+        self.tasks.spawn(watch(replicas, Arc::clone(&self.hashes)));
     }
 
     /// Hash by height of every block that a replica has named as checkpointed, in its latest version.

@@ -392,10 +392,12 @@ impl World {
     ///
     /// # Errors
     /// When their directories, certificates or keystore cannot be written.
-    pub async fn another_cluster(&self, name: &str) -> Result<Vec<Replica>> {
+    pub async fn another_cluster(&mut self, name: &str) -> Result<Vec<Replica>> {
         let directory = self.directory.join(name);
         std::fs::create_dir_all(&directory)?;
-        lay_out(self.l1.info(), &directory, None).await
+        let replicas = lay_out(self.l1.info(), &directory, None).await?;
+        self.tips.also(replicas.iter().map(|replica| replica.public().clone()).collect());
+        Ok(replicas)
     }
 
     /// Writes a keystore with the first `count` attesters of the deployment; returns its path.
