@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use ollin_guard::interchange::{Doubt, Interchange};
-use ollin_guard::{Binding, Fault, GuardCommand, Phase, planted};
+use ollin_guard::{Binding, Fault, Guard, GuardCommand, Phase, planted};
 use ollin_protocol::units::Slot;
 
 use super::error::CommandError;
@@ -35,7 +35,7 @@ impl SigningLog {
         let deadline = runtime::now() + DEADLINE;
         self.bind(binding, deadline).await?;
         let floor = if planted(Fault::CreationWithoutFloor) { Slot::new(0) } else { floor };
-        self.command(Command::Guard(GuardCommand::Open { floor }), deadline).await?;
+        self.settle(GuardCommand::Open { floor }, deadline).await?;
         tracing::info!(%floor, "cluster created");
         Ok(())
     }
@@ -54,7 +54,7 @@ impl SigningLog {
         let import = interchange.command(&binding, accepted)?;
         let deadline = runtime::now() + DEADLINE;
         self.bind(binding, deadline).await?;
-        self.command(Command::Guard(import), deadline).await?;
+        self.settle(import, deadline).await?;
         tracing::info!(duties = interchange.duties().len(), stop_line = %interchange.stop_line(), "duties imported");
         Ok(())
     }
@@ -85,10 +85,38 @@ impl SigningLog {
             Phase::Open => Err(CreateError::Exists { replica: own }),
             Phase::Bound | Phase::Imported if bound.as_ref() == Some(&binding) => Ok(()),
             // The guard refuses a second binding; its answer says so.
-            Phase::Unbound | Phase::Bound | Phase::Imported => {
-                Ok(self.command(Command::Guard(GuardCommand::Bind(binding)), deadline).await?)
+            Phase::Unbound | Phase::Bound | Phase::Imported => self.settle(GuardCommand::Bind(binding), deadline).await,
+        }
+    }
+
+    /// Has a step of the creation applied. A term that ends under it leaves open whether it was: then the state tells, and the step
+    /// is asked for again if it was not. Nothing else changes a log that is not open, so the state that the step makes is known.
+    async fn settle(&self, command: GuardCommand, deadline: Instant) -> Result<(), CreateError> {
+        let started = runtime::now();
+        let mut made = self.inner.state.read().guard().clone();
+        made.apply(&command);
+        loop {
+            match self.command(Command::Guard(command.clone()), deadline).await {
+                Err(CommandError::Unknown { .. } | CommandError::NotLeader { .. }) if runtime::now() < deadline => {}
+                applied => return Ok(applied?),
+            }
+            self.become_leader(started, deadline).await?;
+            if let Some(settled) = self.settled(&made) {
+                return settled;
             }
         }
+    }
+
+    /// Whether the step that makes `made` was applied; `None` if it was not.
+    fn settled(&self, made: &Guard) -> Option<Result<(), CreateError>> {
+        let state = self.inner.state.read();
+        let guard = state.guard();
+        if guard.phase() != Phase::Open {
+            return (guard == made).then_some(Ok(()));
+        }
+        // An open log goes on at once, by whoever leads; its binding and its floor stay.
+        let opened = made.phase() == Phase::Open && guard.binding() == made.binding() && guard.floor() == made.floor();
+        Some(if opened { Ok(()) } else { Err(CreateError::Exists { replica: self.inner.config.replica }) })
     }
 
     async fn require_recovered(&self, deadline: Instant) -> Result<(), CreateError> {
@@ -139,12 +167,14 @@ impl SigningLog {
         self.inner.enlistment.found().map_err(|error| CreateError::Raft { reason: error.to_string() })
     }
 
-    /// Waits until this replica acts. If another one was elected, it is asked to hand over: the log is still sealed.
+    /// Waits until this replica acts. If another one was elected, it is asked to hand over while the log is still sealed; once it is
+    /// open there is nothing left to lead.
     async fn become_leader(&self, started: Instant, deadline: Instant) -> Result<(), CreateError> {
         let mut role = self.inner.role.clone();
         let stopped = |error: String| CreateError::Raft { reason: error };
         loop {
-            if matches!(*role.borrow_and_update(), Role::Active { .. }) {
+            let acts = matches!(*role.borrow_and_update(), Role::Active { .. });
+            if acts || self.inner.state.read().guard().phase() == Phase::Open {
                 return Ok(());
             }
             if let Some(reason) = self.inner.shared.halt.reason() {

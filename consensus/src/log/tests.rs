@@ -126,6 +126,42 @@ async fn a_cluster_that_imports_signs_nothing_at_or_below_the_stop_line_of_the_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn elections_under_a_creation_only_delay_it() {
+    let old = Cluster::created().await;
+    let deadline = Instant::now() + SECOND * 5;
+    for attester in &cluster::binding().attesters {
+        old.leader().await.release_attester(*attester, Slot::new(20), deadline).await.unwrap();
+    }
+    let file = Interchange::parse(old.leader().await.export(None).unwrap().to_json().as_bytes()).unwrap();
+    old.shutdown().await;
+
+    let new = Cluster::started().await;
+    let (first, rival) = (new.log(1), new.log(3));
+    let creation = async {
+        first.import_duties(cluster::binding(), &file, &BTreeSet::new()).await.unwrap();
+        first.create_cluster(cluster::binding(), Slot::new(30)).await.unwrap();
+    };
+    // Every term of the replica that is asked is cut short as soon as it may have proposed something, and a little later each time.
+    let rivalry = async {
+        let mut role = first.inner.role.clone();
+        for wait in 0..12 {
+            let acts = tokio::time::timeout(SECOND, role.wait_for(|role| matches!(role, crate::role::Role::Active { .. })));
+            if !matches!(acts.await, Ok(Ok(_))) {
+                return;
+            }
+            tokio::time::sleep(SECOND / 1000 * wait).await;
+            rival.inner.raft.trigger().elect(true).await.unwrap();
+        }
+    };
+    tokio::join!(creation, rivalry);
+    for log in new.logs() {
+        cluster::until(|| log.view().phase == Phase::Open).await;
+        assert_eq!(log.view().floor, Some(Slot::new(30)));
+    }
+    new.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_largest_import_reaches_every_replica() {
     use ollin_guard::limit::{MAX_CLAIMS, MAX_IMPORTED_DUTIES};
     use ollin_guard::{Claim, DutyKind, Guard, GuardCommand};
