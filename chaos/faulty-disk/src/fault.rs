@@ -1,5 +1,7 @@
 //! The one call that fails.
 
+use crate::kind::kind;
+
 /// What happens to the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -44,32 +46,6 @@ impl Fault {
 
     pub(crate) fn is_at(&self, number: u64) -> bool {
         self.number == number
-    }
-}
-
-/// What a file is, by its name. The reader of the journal has the same names.
-pub(crate) fn kind(path: &str) -> &'static str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if name.ends_with(".log") {
-        "wal"
-    } else if name.ends_with(".sst") {
-        "table"
-    } else if name.starts_with("MANIFEST") {
-        "manifest"
-    } else if name == "CURRENT" || name.ends_with(".dbtmp") {
-        "current"
-    } else if name.starts_with("OPTIONS") {
-        "options"
-    } else if name.contains(".anchor") {
-        "anchor"
-    } else if name.starts_with("replica.marker") {
-        "marker"
-    } else if name == "replica.lock" || name == "LOCK" {
-        "lock"
-    } else if name.contains('.') || name == "IDENTITY" || name.starts_with("LOG") {
-        "other"
-    } else {
-        "directory"
     }
 }
 

@@ -13,4 +13,5 @@
 mod calls;
 mod fault;
 mod journal;
+mod kind;
 mod layer;

@@ -1,5 +1,8 @@
 //! The journal of the faulty layer, read back. `chaos/faulty-disk/src/journal.rs` has the format.
 
+#[path = "../../faulty-disk/src/kind.rs"]
+mod kind;
+
 use std::fmt;
 
 /// One change of the watched directories.
@@ -73,30 +76,9 @@ impl fmt::Display for Operation {
 }
 
 impl FileKind {
-    /// Of a file with this path. The layer has the same names.
+    /// Of a file with this path.
     pub fn of(path: &str) -> Self {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        Self(if name.ends_with(".log") {
-            "wal"
-        } else if name.ends_with(".sst") {
-            "table"
-        } else if name.starts_with("MANIFEST") {
-            "manifest"
-        } else if name == "CURRENT" || name.ends_with(".dbtmp") {
-            "current"
-        } else if name.starts_with("OPTIONS") {
-            "options"
-        } else if name.contains(".anchor") {
-            "anchor"
-        } else if name.starts_with("replica.marker") {
-            "marker"
-        } else if name == "replica.lock" || name == "LOCK" {
-            "lock"
-        } else if name.contains('.') || name == "IDENTITY" || name.starts_with("LOG") {
-            "other"
-        } else {
-            "directory"
-        })
+        Self(kind::kind(path))
     }
 
     /// Its name.
