@@ -18,7 +18,7 @@ mod tls;
 mod tls_wire;
 mod wire;
 
-pub(crate) use client::{CallError, Client, testimony};
+pub(crate) use client::{Answered, CallError, Client, testimony};
 #[cfg(test)]
 pub(crate) use frame::VoteAsked;
 pub(crate) use frame::{Refused, Request, Response};

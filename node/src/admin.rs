@@ -1,18 +1,19 @@
 //! What the admin port asks of the running replica.
 
+mod listen;
 mod members;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ollin_consensus::{Answer, Ask, Binding, CommandError, CreateError, SigningLog};
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
 use ollin_protocol::units::{ReplicaId, Slot};
-use ollin_rpc::{AdminCommand, ClusterCreated, CreationRefused, LeadershipOrder, OrderDone, OrderRefused};
+use ollin_rpc::{AdminCommand, ClusterCreated, CreateOrder, CreationRefused, LeadershipOrder, OrderDone, OrderRefused};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::Chain;
 use crate::duties::missed::MissedFeed;
 use crate::duties::serve;
 use crate::lead::LeadershipHandle;
@@ -30,8 +31,7 @@ const ANSWER_EVERY: Duration = Duration::from_millis(500);
 /// Serves admin commands until `shutdown`.
 pub(crate) async fn serve(
     log: SigningLog,
-    l1: L1,
-    keystore: Arc<Keystore>,
+    chain: Option<Chain>,
     leadership: LeadershipHandle,
     missed: MissedFeed,
     mut commands: mpsc::Receiver<AdminCommand>,
@@ -47,8 +47,8 @@ pub(crate) async fn serve(
                 // Whoever asked may have gone; the outcome is in the status.
                 let _ = reply.send(carry_out(&log, &leadership, order).await);
             }
-            Some(AdminCommand::CreateCluster { reply }) => {
-                let outcome = create_when_all_answer(&log, &l1, &keystore).await;
+            Some(AdminCommand::CreateCluster { order, reply }) => {
+                let outcome = create_when_all_answer(&log, chain.as_ref(), &order).await;
                 if let Err(refused) = &outcome {
                     tracing::warn!(reason = %refused, "cluster not created");
                 }
@@ -56,7 +56,7 @@ pub(crate) async fn serve(
                 let _ = reply.send(outcome);
             }
             Some(AdminCommand::Duties { request, reply }) => {
-                let sources = serve::Sources { log: &log, l1: &l1, keystore: &keystore, missed: &missed };
+                let sources = serve::Sources { log: &log, chain: chain.as_ref(), missed: &missed };
                 let _ = reply.send(serve::answer(&sources, request).await);
             }
             Some(AdminCommand::ChangeMembers { change, reply }) => {
@@ -98,10 +98,14 @@ async fn carry_out(log: &SigningLog, leadership: &LeadershipHandle, order: Leade
 }
 
 /// Replicas that were started together are not ready together: a creation waits for the slower ones.
-async fn create_when_all_answer(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<ClusterCreated, CreationRefused> {
+async fn create_when_all_answer(
+    log: &SigningLog,
+    chain: Option<&Chain>,
+    order: &CreateOrder,
+) -> Result<ClusterCreated, CreationRefused> {
     let deadline = Instant::now() + ANSWER_DEADLINE;
     loop {
-        match create(log, l1, keystore).await {
+        match create(log, chain, order).await {
             Err(refused) if refused.code == UNREACHABLE && Instant::now() < deadline => {
                 tracing::info!(reason = refused.message, "creation waits for all replicas");
                 tokio::time::sleep(ANSWER_EVERY).await;
@@ -112,14 +116,15 @@ async fn create_when_all_answer(log: &SigningLog, l1: &L1, keystore: &Keystore) 
 }
 
 /// Creates the cluster: binds chain, rollup and the keystore's attesters, and writes the first floor (rules R7 and R9).
-async fn create(log: &SigningLog, l1: &L1, keystore: &Keystore) -> Result<ClusterCreated, CreationRefused> {
+async fn create(log: &SigningLog, chain: Option<&Chain>, order: &CreateOrder) -> Result<ClusterCreated, CreationRefused> {
+    let Some(Chain { l1, keystore, .. }) = chain.filter(|chain| chain.keystore.attesters().next().is_some()) else {
+        let message = "this replica is a witness and holds no keys: create the cluster through one that does".to_owned();
+        return Err(refused("witness", message));
+    };
     let floor = begun_slot(l1).await?;
     let binding = binding(l1, keystore);
     let attesters = binding.attesters.clone();
-    if attesters.is_empty() {
-        let message = "this replica is a witness and holds no keys: create the cluster through one that does".to_owned();
-        return Err(refused("witness", message));
-    }
+    listen::listen(log, l1, &attesters, floor, order).await?;
     log.create_cluster(binding, floor).await.map_err(|error| refused(code(&error), error.to_string()))?;
     // The stop line of an import prevails over what was asked.
     let floor = log.view().floor.unwrap_or(floor);

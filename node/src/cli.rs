@@ -132,6 +132,13 @@ pub(crate) struct CertificatesArgs {
 /// `ollin cluster create`.
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
+    /// Read so many slots of L1 for signatures of the keystore's attesters first, and refuse if there are any. At least 128 on every
+    /// network but the development chain
+    #[arg(long, value_name = "SLOTS")]
+    pub(crate) listen: Option<u64>,
+    /// Create the cluster although a refusal names this: at_work
+    #[arg(long, value_name = "WORD")]
+    pub(crate) accept: Vec<String>,
     #[command(flatten)]
     pub(crate) admin: AdminAccess,
 }

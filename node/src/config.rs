@@ -41,8 +41,8 @@ pub(crate) struct NodeConfig {
     pub(crate) log: LogConfig,
     /// HTTP ports.
     pub(crate) rpc: RpcConfig,
-    /// L1 endpoints and contracts.
-    pub(crate) l1: L1Config,
+    /// L1 endpoints and contracts; `None` on a witness that is given none: it votes and stores, and reads nothing of L1.
+    pub(crate) l1: Option<L1Config>,
     /// Proposer's settings.
     pub(crate) sequencer: SequencerConfig,
     /// This replica's place in its cluster.
@@ -98,10 +98,11 @@ impl NodeConfig {
         let data_directory = reader.required("data_directory", parse::path);
         let log = LogConfig::read(&mut reader, &mut notes);
         let rpc = RpcConfig::read(&mut reader, data_directory.as_deref());
-        let l1 = L1Config::read(&mut reader);
-        let sequencer = SequencerConfig::read(&mut reader, l1.as_ref());
         let cluster = ClusterConfig::read(&mut reader);
-        let keystore_path = if cluster.as_ref().is_some_and(|cluster| cluster.witness) {
+        let is_witness = cluster.as_ref().is_some_and(|cluster| cluster.witness);
+        let l1 = if is_witness && !L1Config::is_set(&reader) { Some(None) } else { L1Config::read(&mut reader).map(Some) };
+        let sequencer = SequencerConfig::read(&mut reader, l1.as_ref().and_then(Option::as_ref));
+        let keystore_path = if is_witness {
             if reader.is_set("keystore.path") {
                 reader.refuse("keystore.path", Expected::rule("no value on a witness (OLLIN_WITNESS), which holds no keys"));
             }

@@ -110,17 +110,9 @@ impl EvidenceScan {
 
     /// The first block that can carry a checkpoint of a slot above `floor`.
     async fn first_block(&self, head: &L1Head, floor: Slot) -> Result<L1BlockNumber, L1Error> {
-        let begins = self.l1.schedule().slot_end(floor);
-        let (mut low, mut high) = (self.l1.constants().l1_start_block, head.number);
-        while low < high {
-            let middle = L1BlockNumber::new(low.get() + (high.get() - low.get()) / 2);
-            match self.l1.block_at(middle).await? {
-                Some(block) if block.timestamp < begins => low = middle.saturating_add(1),
-                Some(_) | None => high = middle,
-            }
-        }
-        tracing::info!(from = %low, to = %head.number, %floor, "reading L1 for signatures of our attesters that are not ours");
-        Ok(low)
+        let first = self.l1.first_block_from(self.l1.schedule().slot_end(floor), head.number).await?;
+        tracing::info!(from = %first, to = %head.number, %floor, "reading L1 for signatures of our attesters that are not ours");
+        Ok(first)
     }
 
     async fn read_checkpoint(&mut self, event: &CheckpointProposed, ours: &BTreeSet<Address>) -> Result<(), L1Error> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use ollin_rpc::view::ClusterStatus;
-use ollin_rpc::{ClusterCreated, CreationRefused};
+use ollin_rpc::{ClusterCreated, CreateOrder, CreationRefused};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use crate::cli::{AdminAccess, CreateArgs, StatusArgs};
@@ -19,7 +19,7 @@ use crate::status_text::{self, Ink};
 /// How long a replica may take to show its status.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a creation may take: three replicas elect a leader and commit three entries.
-const CREATE_TIMEOUT: Duration = Duration::from_secs(90);
+const CREATE_TIMEOUT: Duration = Duration::from_secs(200);
 
 /// Pause between two looks of `ollin status --watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -79,7 +79,8 @@ pub(crate) async fn create_cluster(arguments: &CreateArgs) -> ExitCode {
 async fn created(arguments: &CreateArgs) -> Result<(), Refusal> {
     let AdminAccess { admin_url, api_key_file, json } = &arguments.admin;
     let url = admin_url.join("/cluster/create").context("the admin URL of the replica")?;
-    let request = with_key(Client::new().post(url.clone()), api_key_file.as_deref())?.timeout(CREATE_TIMEOUT);
+    let order = CreateOrder { listen_slots: arguments.listen, accept: arguments.accept.clone() };
+    let request = with_key(Client::new().post(url.clone()), api_key_file.as_deref())?.json(&order).timeout(CREATE_TIMEOUT);
     let response = send_any(request, &url).await?;
     let status = response.status();
     let text = response.text().await.with_context(|| format!("the answer of {url}"))?;

@@ -12,19 +12,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ollin_archiver::ArchiverHandle;
 use ollin_consensus::fitness::{
     Assessment, Candidate, Class, Decision, History, Leaving, Patience, Reference, Report, Rules, Situation, StayReason, Steady,
     decide, stands_back,
 };
 use ollin_consensus::{Answer, Ask, Asked, HandOverError, HandedOver, Measured, Peer, Role, SigningLog, TimerProfile, Timers};
-use ollin_l1::L1;
 use ollin_protocol::units::ReplicaId;
 use ollin_rpc::view::{FitnessWord, LeadershipSection, ReplicaFitness, TimersSection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::Chain;
 use readings::Readings;
 
 /// Pause between looks.
@@ -35,11 +34,14 @@ const WAITING_TICK: Duration = Duration::from_millis(25);
 /// longer.
 const PATIENCE: Patience = Patience { unable_ms: 3_000, other_ms: 10_000 };
 
+/// A slot where L1 is not read: a witness leads only until it has handed over, which no pause delays.
+const WITNESS_SLOT_MS: u64 = 72_000;
+
 /// What the loop is made from.
 pub(crate) struct LeadershipParts {
     pub(crate) log: SigningLog,
-    pub(crate) l1: L1,
-    pub(crate) archiver: ArchiverHandle,
+    /// None on a witness that reads nothing of L1.
+    pub(crate) chain: Option<Chain>,
     /// Whose disk is watched.
     pub(crate) data_directory: PathBuf,
     pub(crate) profile: TimerProfile,
@@ -115,8 +117,9 @@ impl Leadership {
         let (view, seen) = watch::channel(LeadershipSection::default());
         let wait = parts.patience + Duration::from_secs(10);
         let handle = LeadershipHandle { log: parts.log.clone(), orders: send, view: seen, wait };
-        let slot_ms = parts.l1.schedule().slot_duration.saturating_mul(1000);
-        let readings = Readings::new(parts.archiver.view(), parts.l1.clone(), parts.data_directory.clone());
+        let slot_ms =
+            parts.chain.as_ref().map_or(WITNESS_SLOT_MS, |chain| chain.l1.schedule().slot_duration.saturating_mul(1000));
+        let readings = Readings::new(parts.chain.as_ref(), parts.data_directory.clone());
         let leadership = Self {
             rules: Rules::for_slots(slot_ms),
             readings,
@@ -281,7 +284,9 @@ impl Leadership {
         }
         if !leads {
             let leaderless_ms = self.parts.log.leaderless().map_or(0, millis);
-            let back = stands_back(classes.own.0, &candidates(&classes), leaderless_ms, &self.rules);
+            // A witness may be the only one that holds the whole log, and hands over at once.
+            let back =
+                self.parts.chain.is_some() && stands_back(classes.own.0, &candidates(&classes), leaderless_ms, &self.rules);
             self.parts.log.set_campaigns(!back);
         }
         self.view.send_replace(self.section(&classes, decision));
@@ -336,7 +341,8 @@ impl Leadership {
         let peers = self.parts.log.peers();
         let fresh = |peer: &&Peer| peer.report.as_ref().is_some_and(|(_, age)| millis(*age) <= self.rules.fresh_ms);
         let reports = peers.iter().filter(fresh).filter_map(|peer| peer.report.as_ref().map(|(report, _)| report));
-        let l1_slot_ms = self.parts.l1.schedule().ethereum_slot_duration.saturating_mul(1000);
+        let schedule = self.parts.chain.as_ref().map(|chain| chain.l1.schedule());
+        let l1_slot_ms = schedule.map_or(0, |schedule| schedule.ethereum_slot_duration.saturating_mul(1000));
         let sync_limit_ms = u32::try_from(self.parts.timers.election_timeout_min.as_millis()).unwrap_or(u32::MAX);
         let reference = Reference::of(reports.chain([&own]), l1_slot_ms, sync_limit_ms);
         let assessment = Assessment::of(&own, &reference);

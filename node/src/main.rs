@@ -3,6 +3,7 @@
 //! Wiring only. Each part is its own crate; [`start`] builds them, connects them by channels and supervises their tasks.
 
 mod admin;
+mod chain;
 mod cli;
 mod cluster;
 mod config;

@@ -140,7 +140,7 @@ async fn settle(target: &Target, change: &MemberChange) -> Result<MembersChanged
         let waited = in_the_way.1.elapsed();
         let patience = match refused.code.as_str() {
             "lags" => Duration::from_secs(target.timeout),
-            "alive" | "under_way" | "not_leader" | "busy" | "unknown" => SETTLING.min(Duration::from_secs(target.timeout)),
+            "recent" | "under_way" | "not_leader" | "busy" | "unknown" => SETTLING.min(Duration::from_secs(target.timeout)),
             _ => return Err(refused),
         };
         if waited >= patience {

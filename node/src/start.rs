@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use ollin_archiver::{Archiver, ArchiverHandle};
+use ollin_archiver::Archiver;
 use ollin_consensus::{ClusterFile, ConsensusConfig, MemberKind, SigningLog};
-use ollin_keystore::{Keystore, OutletRecord};
+use ollin_keystore::{Keystore, OutletRecord, UnboundKeystore};
 use ollin_l1::{L1, Surroundings};
 use ollin_protocol::blob;
 use ollin_protocol::schedule::Timetable;
 use ollin_publisher::fees::FeeCaps;
 use ollin_publisher::{Publisher, PublisherConfig};
-use ollin_rpc::view::{AdminConfig, L1ContractAddresses, NodeInfo, ProtocolContractAddresses, VersionHeaders};
-use ollin_rpc::{AdminKey, AdminViews, Views, serve_admin, serve_public};
+use ollin_rpc::view::{AdminConfig, L1ContractAddresses, LeadershipSection, NodeInfo, ProtocolContractAddresses, VersionHeaders};
+use ollin_rpc::{AdminKey, AdminViews, NodeDescription, Views, serve_admin, serve_public};
 use ollin_sequencer::{Sequencer, SequencerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,9 +24,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::Chain;
 use crate::config::{NodeConfig, RpcConfig};
 use crate::duties::audit_file::AuditFiles;
-use crate::duties::missed;
+use crate::duties::missed::{self, MissedFeed};
 use crate::evidence::EvidenceScan;
 use crate::lead::{Leadership, LeadershipHandle, LeadershipParts};
 use crate::status::{Sources, StatusFeed};
@@ -79,25 +80,21 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
         announce(fresh);
     }
     let listeners = Listeners::bind(&config.rpc).await?;
-    // Loading the trusted setup takes seconds: it is there before this replica may lead.
-    let warm_up = tokio::task::spawn_blocking(blob::warm_up);
-    let l1 = connect(&config.l1).await?;
-    let surroundings = l1.surroundings().await.context("the contracts around the rollup")?;
     let keystore_warnings = keystore.warnings().iter().map(|warning| warning.code).collect();
-    let keystore = Arc::new(keystore.bind(config.cluster.replica, l1.constants().chain_id, l1.contracts().rollup, outlets));
-    let archiver = Archiver::open(&config.data_directory.join("archiver"), l1.clone())?;
-    warm_up.await.context("the KZG setup")?;
+    let engines = match &config.l1 {
+        Some(l1) => Some(Engines::open(l1, &config, keystore, outlets).await?),
+        None => None,
+    };
+    let chain = engines.as_ref().map(|engines| engines.chain.clone());
     let log = SigningLog::open(consensus_config(&config)?).await.context("the signing log")?;
 
     let audit = AuditFiles::open(config.data_directory.join("audit"), log.view().cluster_id, config.cluster.replica.get())?;
 
     let shutdown = CancellationToken::new();
     let mut tasks = Tasks::new();
-    let handle = archiver.handle();
     let parts = LeadershipParts {
         log: log.clone(),
-        l1: l1.clone(),
-        archiver: handle.clone(),
+        chain: chain.clone(),
         data_directory: config.data_directory.clone(),
         profile: config.cluster.profile,
         timers: config.cluster.timers,
@@ -107,33 +104,22 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
     spawn(&mut tasks, "leadership", ok(leadership.run(shutdown.clone())));
     let status = StatusFeed::start(Sources {
         log: log.clone(),
-        archiver: handle.clone(),
-        l1: l1.clone(),
-        keystore: Arc::clone(&keystore),
+        chain: chain.clone(),
         keystore_warnings,
         p2p: config.p2p.clone(),
         leadership: leading.view(),
     });
-    let sources = missed::Sources {
-        log: log.clone(),
-        archiver: handle.clone(),
-        l1: l1.clone(),
-        keystore: Arc::clone(&keystore),
-        leadership: leading.view(),
+    let node = engines.as_ref().map(|engines| engines.describe());
+    let missed = match engines {
+        Some(engines) => engines.spawn(&mut tasks, &log, &config, leading.view(), &shutdown)?,
+        None => missed::nothing(config.cluster.replica),
     };
-    let (recorder, reports, missed) = missed::Recorder::open(sources, &config.data_directory)?;
-    let parts = Parts { log: &log, l1: &l1, keystore: &keystore, archiver: &handle };
-    parts.spawn_engines(&mut tasks, &config, reports, &shutdown)?;
-    spawn(&mut tasks, "record of missed duties", recorder.run(shutdown.clone()));
-    spawn(&mut tasks, "archiver", ok(archiver.run(shutdown.clone())));
-    let scan = EvidenceScan::new(log.clone(), l1.clone(), handle.clone());
-    spawn(&mut tasks, "scan of L1 for foreign signatures", ok(scan.run(shutdown.clone())));
     spawn(&mut tasks, "audit", audit.run(log.clone(), shutdown.clone()));
     spawn(&mut tasks, "status", ok(status.feed.run(shutdown.clone())));
     let (send, receive) = mpsc::channel(4);
-    let admin = admin::serve(log.clone(), l1.clone(), Arc::clone(&keystore), leading.clone(), missed, receive, shutdown.clone());
+    let admin = admin::serve(log.clone(), chain, leading.clone(), missed, receive, shutdown.clone());
     spawn(&mut tasks, "admin", ok(admin));
-    let views = views(&l1, &surroundings, &config, &metrics, status.views);
+    let views = views(node, &config, &metrics, status.views);
     let admin_views = AdminViews { views: views.clone(), config: admin_config(&config), key, commands: send };
     let (public_port, admin_port) = (listeners.public, listeners.admin);
     spawn(&mut tasks, "public port", served(serve_public(public_port, views, shutdown.clone())));
@@ -150,23 +136,47 @@ pub(crate) async fn run(config: NodeConfig) -> anyhow::Result<Ended> {
     ended
 }
 
-/// What every engine needs.
-struct Parts<'a> {
-    log: &'a SigningLog,
-    l1: &'a L1,
-    keystore: &'a Arc<Keystore>,
-    archiver: &'a ArchiverHandle,
+/// What a replica does with L1 and its keys; a witness without L1 settings has none of it.
+struct Engines {
+    chain: Chain,
+    archiver: Archiver,
+    surroundings: Surroundings,
 }
 
-impl Parts<'_> {
-    fn spawn_engines(
-        &self,
-        tasks: &mut Tasks,
+impl Engines {
+    async fn open(
+        l1: &config::L1Config,
         config: &NodeConfig,
-        reports: missed::Reports,
+        keystore: UnboundKeystore,
+        outlets: Option<OutletRecord>,
+    ) -> anyhow::Result<Self> {
+        // Loading the trusted setup takes seconds: it is there before this replica may lead.
+        let warm_up = tokio::task::spawn_blocking(blob::warm_up);
+        let l1 = connect(l1).await?;
+        let surroundings = l1.surroundings().await.context("the contracts around the rollup")?;
+        let keystore = keystore.bind(config.cluster.replica, l1.constants().chain_id, l1.contracts().rollup, outlets);
+        let archiver = Archiver::open(&config.data_directory.join("archiver"), l1.clone())?;
+        warm_up.await.context("the KZG setup")?;
+        let chain = Chain { l1, archiver: archiver.handle(), keystore: Arc::new(keystore) };
+        Ok(Self { chain, archiver, surroundings })
+    }
+
+    fn describe(&self) -> NodeDescription {
+        describe(&self.chain.l1, &self.surroundings)
+    }
+
+    /// Starts all of them; what was missed is seen through the feed.
+    fn spawn(
+        self,
+        tasks: &mut Tasks,
+        log: &SigningLog,
+        config: &NodeConfig,
+        leadership: watch::Receiver<LeadershipSection>,
         shutdown: &CancellationToken,
-    ) -> anyhow::Result<()> {
-        let Self { log, l1, keystore, archiver } = self;
+    ) -> anyhow::Result<MissedFeed> {
+        let Chain { l1, archiver, keystore } = self.chain.clone();
+        let sources = missed::Sources { log: log.clone(), chain: self.chain, leadership };
+        let (recorder, reports, missed) = missed::Recorder::open(sources, &config.data_directory)?;
         let allowance = config.sequencer.l1_publishing_time;
         let propagation = config.sequencer.attestation_propagation_time;
         let timetable = Timetable::new(&l1.schedule(), allowance, propagation, None).context("the slot's timetable")?;
@@ -175,19 +185,22 @@ impl Parts<'_> {
             claim_timeout: CLAIM_TIMEOUT,
             build_if_empty: config.sequencer.build_checkpoint_if_empty || config.sequencer.min_txs_per_block == 0,
         };
-        let (log, l1, archiver) = ((*log).clone(), (*l1).clone(), (*archiver).clone());
         let sequencer =
-            Sequencer::new(log.clone(), Arc::clone(keystore), l1.clone(), archiver.clone(), engine, reports.sequencer);
+            Sequencer::new(log.clone(), Arc::clone(&keystore), l1.clone(), archiver.clone(), engine, reports.sequencer);
         spawn(tasks, "sequencer", ok(sequencer.run(shutdown.clone())));
         let engine = PublisherConfig {
             caps: FeeCaps::default(),
-            stall: config.l1.slot_duration_s.saturating_mul(STALL_L1_SLOTS),
+            stall: l1.schedule().ethereum_slot_duration.saturating_mul(STALL_L1_SLOTS),
             max_attempts: MAX_ATTEMPTS,
             claim_timeout: CLAIM_TIMEOUT,
         };
-        let publisher = Publisher::new(log, Arc::clone(keystore), l1, archiver, engine, reports.publisher);
+        let publisher = Publisher::new(log.clone(), keystore, l1.clone(), archiver.clone(), engine, reports.publisher);
         spawn(tasks, "publisher", ok(publisher.run(shutdown.clone())));
-        Ok(())
+        spawn(tasks, "record of missed duties", recorder.run(shutdown.clone()));
+        spawn(tasks, "archiver", ok(self.archiver.run(shutdown.clone())));
+        let scan = EvidenceScan::new(log.clone(), l1, archiver);
+        spawn(tasks, "scan of L1 for foreign signatures", ok(scan.run(shutdown.clone())));
+        Ok(missed)
     }
 }
 
@@ -263,7 +276,19 @@ fn consensus_config(config: &NodeConfig) -> anyhow::Result<ConsensusConfig> {
     Ok(consensus)
 }
 
-fn views(l1: &L1, around: &Surroundings, config: &NodeConfig, metrics: &PrometheusHandle, feeds: crate::status::Feeds) -> Views {
+fn views(node: Option<NodeDescription>, config: &NodeConfig, metrics: &PrometheusHandle, feeds: crate::status::Feeds) -> Views {
+    let metrics = metrics.clone();
+    Views {
+        l2_tips: feeds.l2_tips,
+        cluster: feeds.cluster,
+        node,
+        ready: feeds.ready,
+        metrics: Arc::new(move || metrics.render()),
+        limits: config.rpc.limits,
+    }
+}
+
+fn describe(l1: &L1, around: &Surroundings) -> NodeDescription {
     let (constants, contracts) = (l1.constants(), l1.contracts());
     let version = VersionHeaders {
         package_version: AZTEC_VERSION.to_owned(),
@@ -296,16 +321,7 @@ fn views(l1: &L1, around: &Surroundings, config: &NodeConfig, metrics: &Promethe
         protocol_contract_addresses: ProtocolContractAddresses::default(),
         real_proofs: false,
     };
-    let metrics = metrics.clone();
-    Views {
-        l2_tips: feeds.l2_tips,
-        cluster: feeds.cluster,
-        node_info: Arc::new(node_info),
-        ready: feeds.ready,
-        metrics: Arc::new(move || metrics.render()),
-        version,
-        limits: config.rpc.limits,
-    }
+    NodeDescription { info: Arc::new(node_info), version }
 }
 
 fn admin_config(config: &NodeConfig) -> AdminConfig {

@@ -1,15 +1,12 @@
 //! The cluster as this replica sees it, gathered for the HTTP ports.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
-use ollin_archiver::{ArchiverHandle, ArchiverView, Tip};
+use ollin_archiver::{ArchiverView, Tip};
 use ollin_consensus::{ClusterView, Evidence, MemberKind, Memory, Phase, Role, SigningLog};
 use ollin_guard::DutyKind;
-use ollin_keystore::Keystore;
-use ollin_l1::L1;
 use ollin_protocol::units::{L1BlockNumber, Slot};
 use ollin_rpc::view::{
     BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, DutyState, DutyWord, FrozenAttester, L1Endpoint, L1Section, L2Tips,
@@ -20,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::Chain;
 use crate::config::P2pConfig;
 use crate::leadership::Leadership;
 
@@ -37,9 +35,8 @@ const LOW_BALANCE_WEI: u128 = 100_000_000_000_000_000;
 /// Where the status is read from.
 pub(crate) struct Sources {
     pub(crate) log: SigningLog,
-    pub(crate) archiver: ArchiverHandle,
-    pub(crate) l1: L1,
-    pub(crate) keystore: Arc<Keystore>,
+    /// None on a witness that reads nothing of L1.
+    pub(crate) chain: Option<Chain>,
     /// Codes only: the messages name files, and warnings are public.
     pub(crate) keystore_warnings: Vec<&'static str>,
     pub(crate) p2p: P2pConfig,
@@ -113,28 +110,30 @@ impl StatusFeed {
 
     async fn read_balances(&mut self) {
         self.balances_at = Some(Instant::now());
-        for publisher in self.sources.keystore.publishers() {
-            if let Ok(balance) = self.sources.l1.balance(publisher).await {
+        let Some(Chain { l1, keystore, .. }) = &self.sources.chain else { return };
+        for publisher in keystore.publishers() {
+            if let Ok(balance) = l1.balance(publisher).await {
                 self.balances.insert(publisher, balance.saturating_to());
             }
         }
     }
 
     fn gather(&mut self) {
-        let archiver = self.sources.archiver.view().borrow().clone();
+        let archiver = self.sources.chain.as_ref().map(|chain| chain.archiver.view().borrow().clone());
+        let archiver = archiver.as_deref();
         let view = self.sources.log.view();
         let role = *self.sources.log.role().borrow();
-        self.note_landed(&archiver);
-        let slot = self.current_slot(&archiver);
-        self.note_released(slot);
+        if let Some(archiver) = archiver {
+            self.note_landed(archiver);
+        }
+        let head = archiver.and_then(|archiver| archiver.l1_head.as_ref()).map(|head| head.timestamp);
+        self.note_released(head.and_then(|head| self.slot_at(head, 0)));
         // A slot is worked on before its first L1 block: what is led now is the slot of the next one.
-        let schedule = self.sources.l1.schedule();
-        let next_block = archiver.l1_head.as_ref().map(|head| head.timestamp.saturating_add(schedule.ethereum_slot_duration));
-        let led = next_block.and_then(|timestamp| schedule.slot_at(timestamp));
+        let led = head.and_then(|head| self.slot_at(head, 1));
         self.leadership.note(now_ms(), led, view.leader, view.term.get());
-        let status = self.status(&view, role, &archiver);
-        let ready =
-            view.phase == Phase::Open && view.halted.is_none() && archiver.fault.is_none() && archiver.synced_at.is_some();
+        let status = self.status(&view, role, archiver);
+        let is_read = archiver.is_none_or(|archiver| archiver.fault.is_none() && archiver.synced_at.is_some());
+        let ready = view.phase == Phase::Open && view.halted.is_none() && is_read;
         metrics::gauge!("ollin_role_active").set(if role.active_term().is_some() { 1.0 } else { 0.0 });
         self.l2_tips.send_replace(status.l2_tips);
         self.ready.send_replace(ready);
@@ -143,7 +142,8 @@ impl StatusFeed {
 
     fn note_landed(&mut self, archiver: &ArchiverView) {
         if let Some(slot) = archiver.tip.slot.filter(|slot| !self.landed.contains_key(slot))
-            && let Ok(Some(checkpoint)) = self.sources.archiver.checkpoint(archiver.tip.checkpoint)
+            && let Some(chain) = &self.sources.chain
+            && let Ok(Some(checkpoint)) = chain.archiver.checkpoint(archiver.tip.checkpoint)
         {
             self.landed.insert(slot, checkpoint.l1_block);
         }
@@ -154,8 +154,9 @@ impl StatusFeed {
         }
     }
 
-    fn status(&self, view: &ClusterView, role: Role, archiver: &ArchiverView) -> ClusterStatus {
+    fn status(&self, view: &ClusterView, role: Role, archiver: Option<&ArchiverView>) -> ClusterStatus {
         let l1 = self.l1_section(archiver);
+        let keystore = self.sources.chain.as_ref().map(|chain| &chain.keystore);
         let leads = view.leader == Some(view.replica);
         ClusterStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -182,10 +183,10 @@ impl StatusFeed {
             floor: view.floor,
             watermark: view.watermark,
             members: members(view, leads),
-            attesters: self.sources.keystore.attesters().map(|entry| entry.address).collect(),
+            attesters: keystore.into_iter().flat_map(|keystore| keystore.attesters()).map(|entry| entry.address).collect(),
             warnings: self.warnings(view, archiver, &l1),
             l1,
-            l2_tips: tips(archiver),
+            l2_tips: archiver.map(tips).unwrap_or_default(),
             publishers: self.publishers(),
             released: self.released(),
             halted: view.halted.clone(),
@@ -203,9 +204,10 @@ impl StatusFeed {
             .collect()
     }
 
-    /// The slot of L1's head.
-    fn current_slot(&self, archiver: &ArchiverView) -> Option<Slot> {
-        archiver.l1_head.as_ref().and_then(|head| self.sources.l1.schedule().slot_at(head.timestamp))
+    /// The slot of a time and so many L1 blocks.
+    fn slot_at(&self, timestamp: u64, l1_blocks: u64) -> Option<Slot> {
+        let schedule = self.sources.chain.as_ref()?.l1.schedule();
+        schedule.slot_at(timestamp.saturating_add(schedule.ethereum_slot_duration.saturating_mul(l1_blocks)))
     }
 
     /// Slots that are over: what was claimed in them, never what is claimed in the current one (rule R25).
@@ -241,14 +243,15 @@ impl StatusFeed {
         P2pSection { in_use: false, reason: Some(format!("{checked}{}", P2pConfig::REASON)) }
     }
 
-    fn l1_section(&self, archiver: &ArchiverView) -> L1Section {
-        let endpoints = self.sources.l1.endpoints().into_iter().map(|endpoint| L1Endpoint {
+    fn l1_section(&self, archiver: Option<&ArchiverView>) -> L1Section {
+        let endpoints = self.sources.chain.as_ref().map(|chain| chain.l1.endpoints()).unwrap_or_default();
+        let endpoints = endpoints.into_iter().map(|endpoint| L1Endpoint {
             url: Some(endpoint.url_redacted),
             healthy: endpoint.healthy,
             head: endpoint.head,
             error: endpoint.last_error,
         });
-        let head = archiver.l1_head.as_ref();
+        let head = archiver.and_then(|archiver| archiver.l1_head.as_ref());
         let skew = head.map(|head| i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX).saturating_sub_unsigned(head.timestamp));
         L1Section {
             endpoints: endpoints.collect(),
@@ -258,7 +261,7 @@ impl StatusFeed {
         }
     }
 
-    fn warnings(&self, view: &ClusterView, archiver: &ArchiverView, l1: &L1Section) -> Vec<Warning> {
+    fn warnings(&self, view: &ClusterView, archiver: Option<&ArchiverView>, l1: &L1Section) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let mut warn = |code: &str, message: String| warnings.push(Warning { code: code.to_owned(), message });
         if view.halted.is_some() {
@@ -291,10 +294,10 @@ impl StatusFeed {
         for code in &self.sources.keystore_warnings {
             warn(code, "something about the keystore's files wants a look: the log of this replica's start says what".to_owned());
         }
-        if let Some(reason) = &archiver.fault {
+        if let Some(reason) = archiver.and_then(|archiver| archiver.fault.as_ref()) {
             warn("archiver", reason.clone());
         }
-        let slot_s = self.sources.l1.schedule().slot_duration;
+        let slot_s = self.sources.chain.as_ref().map_or(u64::MAX, |chain| chain.l1.schedule().slot_duration);
         if let Some(skew) = l1.clock_skew_s.filter(|skew| skew.unsigned_abs() > slot_s) {
             warn("clock_skew", format!("error: clock and L1 head are {skew} s apart, more than a slot of {slot_s} s"));
         }

@@ -166,6 +166,8 @@ faults! {
     ClosesTooLow = "closes-too-low",
     /// a cluster is created with floor 0
     CreationWithoutFloor = "creation-without-floor",
+    /// a cluster is created without listening for its keys
+    CreationUnlistened = "creation-unlistened",
     /// a cluster is created although a replica does not answer
     CreationOfSome = "creation-of-some",
     /// clock and L1 may differ by any time

@@ -185,7 +185,10 @@ impl World {
         ensure!(status.success(), "ollin cluster certificates --extend: {status}\n{output}");
         let mut environment = shared_environment(self.facts(), &self.directory.join("keystore.json"), self.network.as_ref());
         if part == Part::Witness {
-            environment.remove("KEY_STORE_DIRECTORY");
+            // It needs neither keys nor L1.
+            for name in ["KEY_STORE_DIRECTORY", "ETHEREUM_HOSTS", "BLOB_FILE_STORE_URLS", "REGISTRY_CONTRACT_ADDRESS"] {
+                environment.remove(name);
+            }
             environment.insert("OLLIN_WITNESS".to_owned(), "true".to_owned());
         }
         let replica = member(id, &self.directory, ports, &environment)?;

@@ -263,6 +263,9 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     Exhibit { fault: Fault::RootShownEarly, rule: "R25", place: "node/src/duties/serve.rs", catchers: &[
         Test(Node, "duties::serve::tests::a_root_is_shown_only_once_its_slot_is_over", "it may not have been released yet"),
     ] },
+    Exhibit { fault: Fault::CreationUnlistened, rule: "R9", place: "node/src/admin/listen.rs", catchers: &[
+        Test(Node, "admin::listen::tests::every_chain_but_the_development_one_is_listened_to", "listen.rs"),
+    ] },
     Exhibit { fault: Fault::SignerUnchecked, rule: "R18", place: "node/keystore/src/key.rs", catchers: &[
         Test(Keystore, "key::tests::a_signature_that_recovers_to_another_address_is_not_used", "Ok(0x"),
     ] },

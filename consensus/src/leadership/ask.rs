@@ -90,7 +90,9 @@ impl SigningLog {
         match self.inner().client.call(id, Lane::Heartbeat, Request::Ask(ask), wait).await {
             Ok(Response::Answer(answer)) => Ok(answer),
             Ok(_) => Err(AskError::Unreachable { replica: to, reason: "an answer of another kind".to_owned() }),
-            Err(CallError::Refused { refused: Refused::NotServing { .. }, .. }) => Err(AskError::NotServing { replica: to }),
+            Err(CallError::Refused { refused: Refused::NotServing { .. } | Refused::Halted { .. }, .. }) => {
+                Err(AskError::NotServing { replica: to })
+            }
             Err(error) => Err(AskError::Unreachable { replica: to, reason: error.to_string() }),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use ollin_guard::Phase;
 use ollin_protocol::units::{ReplicaId, Slot};
 use openraft::ChangeMembers;
@@ -17,16 +18,19 @@ use super::propose::{ProposeError, elapsed_ms};
 use crate::command::{Command, Reply};
 use crate::entry::MembershipRecord;
 use crate::failpoint;
-use crate::membership::rule::{self, Health, Plan, Situation};
+use crate::membership::rule::{self, Answering, Health, Plan, Situation};
 use crate::membership::{EnlistRefusal, EnlistToken, Member, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::{LogId, Raft, from_log_id};
+use crate::recovery::Memory;
 use crate::runtime;
-use crate::transport::{CallError, Lane, Order, Request, Response};
+use crate::transport::{Answered, CallError, Lane, Order, Refused, Request, Response};
 
 /// How long one change may take: two entries and their quorums.
 const DEADLINE: Duration = Duration::from_secs(15);
 /// How long the leader has to answer an order that was passed on to it.
 const PASSED_ON: Duration = Duration::from_secs(20);
+/// How long a replica that is to come back has to say that it runs.
+const GREETING: Duration = Duration::from_millis(500);
 /// How often a leader looks for a joint change that the leader before it has left.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -111,7 +115,9 @@ impl SigningLog {
         if self.inner.role.borrow().active_term().is_none() {
             return Err(self.not_leader().into());
         }
+        let answers = self.answers_of(order).await;
         let (situation, set_by) = self.situation();
+        let situation = Situation { answers, ..situation };
         let plan = rule::plan(order, &situation)?;
         let warnings = plan.warnings(&situation);
         failpoint::reach("order-taken", Slot::new(0)).await;
@@ -224,8 +230,28 @@ impl SigningLog {
             members,
             committed,
             leader: inner.shared.me.replica,
+            answers: BTreeMap::new(),
         };
         (situation, set_by)
+    }
+
+    /// Who answers now at the address of a replica that is to come back: its silence alone does not say what runs there.
+    pub(super) async fn answers_of(&self, order: &MemberOrder) -> BTreeMap<u64, Answering> {
+        let (MemberOrder::Renew { replica } | MemberOrder::Promote { replica }) = order else { return BTreeMap::new() };
+        let own = self.inner.shared.me.replica;
+        let members = self.inner.shared.members().into_iter();
+        let asked = members.filter(|(id, member)| member.name == *replica && *id != own).map(|(id, _)| async move {
+            let answering = match self.inner.client.hello(id, GREETING).await {
+                Ok(Answered { memory: Memory::Recovering, .. }) => Answering::Recovers,
+                Ok(_) => Answering::Serves,
+                Err(CallError::Refused { refused: Refused::Halted { reason, has_id }, .. }) => {
+                    Answering::Halted { reason, has_id }
+                }
+                Err(_) => return None,
+            };
+            Some((id, answering))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     fn voter_names(&self) -> Vec<ReplicaId> {

@@ -154,13 +154,45 @@ pub enum MemberRefusal {
     },
     /// It is alive under its id: nothing is lost that would have to be healed.
     #[error(
-        "replica {replica} answers under Raft id {raft_id}: nothing is to be healed while it runs. Stop it first if its store is in doubt"
+        "replica {replica} runs and takes part, under Raft id {raft_id}: nothing is to be healed. If its store is in doubt all the same, \
+         stop it and lay the store aside (`ollin cluster discard`) first"
     )]
     Alive {
         /// Its name.
         replica: ReplicaId,
         /// The id.
         raft_id: u64,
+    },
+    /// It was heard a moment ago, and answers no more.
+    #[error("replica {replica} was heard a moment ago, under Raft id {raft_id}: it is healed once it is silent")]
+    Recent {
+        /// Its name.
+        replica: ReplicaId,
+        /// The id.
+        raft_id: u64,
+    },
+    /// It runs, and does not know yet what it has forgotten.
+    #[error(
+        "replica {replica} runs, under Raft id {raft_id}, and is recovering: it waits for the answers of other replicas (`ollin status` \
+         there names them). Start those; or, if they are down for good, `ollin cluster proceed-without` there. Nothing is to be healed"
+    )]
+    Recovering {
+        /// Its name.
+        replica: ReplicaId,
+        /// The id.
+        raft_id: u64,
+    },
+    /// It runs over a store that is of no use and cannot take the new Raft id.
+    #[error(
+        "replica {replica} runs and takes no part, and its store has a Raft id and takes no other: it would be waited for in vain. On \
+         its host stop it, lay the store aside (`ollin cluster discard --data-directory DIRECTORY --confirm {replica}`) and start it; \
+         then heal it again. Its reason: {reason}"
+    )]
+    InDoubt {
+        /// Its name.
+        replica: ReplicaId,
+        /// Why it takes no part.
+        reason: String,
     },
     /// The learner does not hold enough of the log, or was not heard.
     #[error("replica {replica} {}: see that it runs, and ask again when it is at most {limit} entries behind", lag(*.behind))]
@@ -226,6 +258,9 @@ impl MemberRefusal {
             Self::Learner { .. } => "learner",
             Self::Renewed { .. } => "renewed",
             Self::Alive { .. } => "alive",
+            Self::Recent { .. } => "recent",
+            Self::Recovering { .. } => "recovering",
+            Self::InDoubt { .. } => "in_doubt",
             Self::Lags { .. } => "lags",
             Self::QuorumLost { .. } => "quorum_lost",
             Self::LastVoter { .. } => "last_voter",

@@ -36,6 +36,8 @@ pub(crate) struct Situation {
     pub(crate) leader: u64,
     /// What was heard of the others.
     pub(crate) health: BTreeMap<u64, Health>,
+    /// What answers now at the address of the replica that is to be healed, or to enter, under each of its ids.
+    pub(crate) answers: BTreeMap<u64, Answering>,
     /// Reserved ids that no store has taken yet.
     pub(crate) untaken: BTreeSet<u64>,
     /// Replicas that were members, with the last Raft id that each had.
@@ -49,6 +51,17 @@ pub(crate) struct Health {
     pub(crate) behind: Option<u64>,
     /// Since an authenticated frame of it arrived.
     pub(crate) silent_ms: Option<u64>,
+}
+
+/// A process that answers at a member's address, under the member's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answering {
+    /// It takes part.
+    Serves,
+    /// It does not know yet what it has forgotten.
+    Recovers,
+    /// It takes no part, for good. A store without a Raft id takes the next one by itself.
+    Halted { reason: String, has_id: bool },
 }
 
 /// A change that may be made.
@@ -211,12 +224,21 @@ impl Situation {
         if voters.contains(&self.leader) {
             return Err(MemberRefusal::Leads { replica });
         }
-        for id in ids.iter().copied() {
-            if ids.len() > 1 && self.untaken.contains(&id) {
-                return Err(MemberRefusal::Renewed { replica, raft_id: id });
-            }
-            if self.is_heard(id) {
-                return Err(MemberRefusal::Alive { replica, raft_id: id });
+        // An earlier order was interrupted: the new id waits for its store, or the store has taken it.
+        let newest_serves = |id: u64| ids.last() == Some(&id) && self.answers.get(&id) == Some(&Answering::Serves);
+        let renewed = ids.iter().copied().find(|id| self.untaken.contains(id) || newest_serves(*id));
+        if let Some(raft_id) = renewed.filter(|_| ids.len() > 1) {
+            return Err(MemberRefusal::Renewed { replica, raft_id });
+        }
+        self.refuse_doubtful(replica, &ids)?;
+        for raft_id in ids.iter().copied() {
+            match self.answers.get(&raft_id) {
+                Some(Answering::Serves) => return Err(MemberRefusal::Alive { replica, raft_id }),
+                Some(Answering::Recovers) => return Err(MemberRefusal::Recovering { replica, raft_id }),
+                Some(Answering::Halted { .. }) | None if self.is_heard(raft_id) => {
+                    return Err(MemberRefusal::Recent { replica, raft_id });
+                }
+                Some(Answering::Halted { .. }) | None => {}
             }
         }
         let newest = ids.iter().next_back().and_then(|id| self.members.get(id)).cloned();
@@ -234,11 +256,21 @@ impl Situation {
             }
             learner => learner?,
         };
-        self.require_caught_up(replica, learner)?;
+        let caught_up = self.require_caught_up(replica, learner);
+        caught_up.or_else(|lags| self.refuse_doubtful(replica, &earlier).and(Err(lags)))?;
         earlier.remove(&learner);
         let removed: BTreeSet<u64> = earlier.intersection(&self.voters()).copied().collect();
         let dropped = earlier.difference(&removed).copied().collect();
         Ok(Plan::Voters { added: BTreeSet::from([learner]), removed, dropped, keep: false })
+    }
+
+    /// A process that runs over a store of no use would be waited for in vain: its store takes no new id.
+    fn refuse_doubtful(&self, replica: ReplicaId, ids: &BTreeSet<u64>) -> Result<(), MemberRefusal> {
+        let doubtful = ids.iter().find_map(|id| match self.answers.get(id) {
+            Some(Answering::Halted { reason, has_id: true }) => Some(reason.clone()),
+            Some(Answering::Halted { has_id: false, .. } | Answering::Serves | Answering::Recovers) | None => None,
+        });
+        doubtful.map_or(Ok(()), |reason| Err(MemberRefusal::InDoubt { replica, reason }))
     }
 
     fn remove(&self, replica: ReplicaId) -> Result<Plan, MemberRefusal> {

@@ -12,6 +12,7 @@ use super::plausible;
 use super::wire::{Freight, Lane, Parcel, Wire, WireError};
 use crate::admission::Testimony;
 use crate::membership::Member;
+use crate::recovery::Memory;
 use crate::runtime::timeout;
 use crate::sealed;
 
@@ -50,8 +51,7 @@ impl Client {
         timeout(wait, self.ask(to, Some(lane), request)).await.map_err(timed_out)?.map(|(_, response)| response)
     }
 
-    /// Asks who answers at a member's address, over a connection of its own, and returns the boot nonce of that process and
-    /// whether it has a log.
+    /// Asks who answers at a member's address, over a connection of its own.
     pub(crate) async fn hello(&self, to: u64, wait: Duration) -> Result<Answered, CallError> {
         let timed_out = |_| CallError::Timeout { replica: to, waited_ms: wait.as_millis() };
         timeout(wait, self.ask(to, None, Request::Hello)).await.map_err(timed_out)?.map(|(answered, _)| answered)
@@ -114,7 +114,7 @@ impl Client {
             shared.compare(to, position).map_err(|refused| CallError::Refused { replica: to, refused })?;
         }
         shared.hear_at_address(to, frame.boot);
-        Ok((Answered { boot: frame.boot, has_log: frame.last.is_some() }, frame.body))
+        Ok((Answered { boot: frame.boot, has_log: frame.last.is_some(), memory: frame.memory }, frame.body))
     }
 }
 
@@ -132,4 +132,5 @@ pub(crate) async fn testimony(wire: &dyn Wire, member: &Member, wait: Duration) 
 pub(crate) struct Answered {
     pub(crate) boot: u64,
     pub(crate) has_log: bool,
+    pub(crate) memory: Memory,
 }

@@ -162,7 +162,7 @@ pub(crate) enum Refused {
         /// The entry's index.
         index: u64,
     },
-    /// The replica is halted or not running yet.
+    /// The replica is not running yet, or does not know what it has forgotten.
     #[error("the replica is not serving: {reason}")]
     NotServing {
         /// Why.
@@ -189,6 +189,14 @@ pub(crate) enum Refused {
         index: u64,
         /// The id under which the same replica is a member now.
         later: Option<u64>,
+    },
+    /// The replica takes no part, for good.
+    #[error("the replica is halted: {reason}")]
+    Halted {
+        /// Why.
+        reason: String,
+        /// Whether its store has a Raft id. A store without one takes the next by itself.
+        has_id: bool,
     },
 }
 

@@ -89,6 +89,7 @@ fn responses() -> Vec<Response> {
         Response::TransferLeader(Err(TransferRefused::LogNotFlushed { expected: Some((1, 2)), actual: None })),
         Response::Refused(Refused::Duplicate { replica: 1, address: "127.0.0.1:1".to_owned() }),
         Response::Refused(Refused::Retired { id: 1, index: 5, later: Some(7) }),
+        Response::Refused(Refused::Halted { reason: "rolled back".to_owned(), has_id: true }),
         Response::Report(Report::default()),
         Response::Answer(Answer::Refused { code: "no".to_owned(), message: "because".to_owned() }),
         Response::Enlist(Err(EnlistRefusal::NotReserved { id: 9 })),

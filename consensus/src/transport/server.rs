@@ -149,7 +149,7 @@ impl Server {
         }
         // A halted replica is not to be taken for one that is there.
         if let Some(reason) = shared.halt.reason() {
-            return Err(Refused::NotServing { reason });
+            return Err(Refused::Halted { reason, has_id: self.inner.enlistment.is_done() });
         }
         shared.note(&frame);
         if is_hello {

@@ -13,6 +13,7 @@
 //! - The store is rebuildable: deleting its directory costs a resynchronisation and nothing else.
 
 mod archiver;
+mod at_work;
 mod calldata;
 mod error;
 mod fault;
@@ -27,6 +28,7 @@ mod verification;
 mod view;
 
 pub use archiver::Archiver;
+pub use at_work::{AtWork, keys_at_work};
 pub use calldata::{CalldataError, recover_propose};
 pub use error::ArchiverError;
 pub use fault::Fault;

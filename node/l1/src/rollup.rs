@@ -170,6 +170,22 @@ impl L1 {
         self.l1_block(BlockNumberOrTag::Number(number.get()).into()).await
     }
 
+    /// The first block up to `head` whose time is at least `timestamp`; `head` if there is none before it.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn first_block_from(&self, timestamp: u64, head: L1BlockNumber) -> Result<L1BlockNumber, L1Error> {
+        let (mut low, mut high) = (self.constants().l1_start_block, head);
+        while low < high {
+            let middle = L1BlockNumber::new(low.get() + (high.get() - low.get()) / 2);
+            match self.block_at(middle).await? {
+                Some(block) if block.timestamp < timestamp => low = middle.saturating_add(1),
+                Some(_) | None => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
     pub(crate) async fn l1_block(&self, id: BlockId) -> Result<Option<L1Block>, L1Error> {
         let block = self.block(id).await?;
         Ok(block.map(|block| L1Block {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ollin_protocol::units::Slot;
 
 use crate::material::Material;
-use crate::report::PublishHindrance;
+use crate::report::{Obstacle, PublishHindrance, PublishReport};
 
 /// One slot's bundle on its way to L1.
 pub(crate) struct Job {
@@ -17,35 +17,32 @@ pub(crate) struct Job {
     pub(crate) gas_limit: Option<u64>,
     /// Bundles of this slot that were mined without the checkpoint being taken.
     pub(crate) reverted: u32,
-    /// The last reason that was logged: each is said once.
-    said: Option<String>,
-    /// What kind of reason it was.
-    pub(crate) hindrance: PublishHindrance,
+    /// Why it has not landed yet.
+    obstacle: Obstacle,
 }
 
 impl Job {
     pub(crate) fn new(slot: Slot, material: Material) -> Self {
-        Self {
-            slot,
-            material,
-            sent_at: BTreeMap::new(),
-            gas_limit: None,
-            reverted: 0,
-            said: None,
-            hindrance: PublishHindrance::NotMined,
-        }
+        Self { slot, material, sent_at: BTreeMap::new(), gas_limit: None, reverted: 0, obstacle: Obstacle::default() }
     }
 
-    /// Logs a reason for not landing yet, once.
-    pub(crate) fn say(&mut self, reason: String) {
-        if self.said.as_ref() != Some(&reason) {
+    /// Notes why it has not landed yet, and logs it once.
+    pub(crate) fn hindered(&mut self, hindrance: PublishHindrance, reason: String) {
+        if self.obstacle.note(hindrance, reason.clone()) {
             tracing::warn!(slot = %self.slot, publisher = %self.material.publisher, reason, "not published yet");
-            self.said = Some(reason);
         }
     }
 
-    /// The last reason, for the closing line of a missed slot.
-    pub(crate) fn last_reason(&self) -> String {
-        self.said.clone().unwrap_or_else(|| "no attempt was mined in the slot".to_owned())
+    /// Notes that an attempt was sent at this L1 time; from here on it only has to be mined.
+    pub(crate) fn sent(&mut self, nonce: u64, number: u32, at: u64) {
+        self.sent_at.insert((nonce, number), at);
+        let detail = format!("attempt {number} at nonce {nonce} was sent, and no block of the slot took it");
+        self.obstacle.note(PublishHindrance::NotMined, detail);
+    }
+
+    /// The closing report of a missed slot.
+    pub(crate) fn missed(self) -> PublishReport {
+        let (hindrance, detail) = self.obstacle.told();
+        PublishReport { slot: self.slot, hindrance, detail }
     }
 }

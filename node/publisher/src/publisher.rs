@@ -108,7 +108,7 @@ impl StepError {
 
     fn hindrance(&self) -> PublishHindrance {
         match self {
-            Self::L1(_) => PublishHindrance::L1Down,
+            Self::L1(_) | Self::Send(SendError::Unreachable(_)) => PublishHindrance::L1Down,
             Self::Fees(_) => PublishHindrance::FeesAboveCap,
             Self::Send(_) | Self::Simulation(_) | Self::Reverted { .. } | Self::Sidecar(_) => PublishHindrance::Failed,
             Self::Claim(_) | Self::Attempt(_) | Self::Command(_) => PublishHindrance::NoQuorum,
@@ -141,6 +141,8 @@ pub struct Publisher {
     dropped: Option<Slot>,
     /// The slot up to which this process last asked to raise the watermark.
     raised: Option<Slot>,
+    /// What was last told of a bundle that cannot be taken up.
+    not_ready: Option<PublishReport>,
     reports: mpsc::Sender<PublishReport>,
 }
 
@@ -169,6 +171,7 @@ impl Publisher {
             unresolved: BTreeMap::new(),
             dropped: None,
             raised: None,
+            not_ready: None,
             reports,
         }
     }
@@ -246,7 +249,7 @@ impl Publisher {
             failpoint::reach("bundle-claimed", slot).await;
             match self.material(duty).await {
                 Ok(material) => self.job = Some(Job::new(slot, material)),
-                Err(error) => tracing::warn!(%slot, %error, "the claimed bundle cannot be published yet"),
+                Err(error) => self.not_ready(slot, &error),
             }
         }
         let Some(mut job) = self.job.take() else { return };
@@ -254,8 +257,7 @@ impl Publisher {
             Ok(false) => self.job = Some(job),
             Ok(true) => self.concluded = Some(slot),
             Err(error) => {
-                job.hindrance = error.hindrance();
-                job.say(error.to_string());
+                job.hindered(error.hindrance(), error.to_string());
                 self.job = Some(job);
             }
         }
@@ -263,13 +265,26 @@ impl Publisher {
 
     fn missed(&mut self) {
         if let Some(job) = self.job.take() {
-            let slot = job.slot;
-            let detail = job.last_reason();
-            tracing::warn!(%slot, reason = detail, "slot missed: its bundle did not land");
-            if let Err(error) = self.reports.try_send(PublishReport { slot, hindrance: job.hindrance, detail }) {
-                tracing::debug!(%error, "a report about a slot is lost");
-            }
+            let report = job.missed();
+            tracing::warn!(slot = %report.slot, reason = report.detail, "slot missed: its bundle did not land");
+            self.tell(report);
             metrics::counter!("ollin_slots_missed_total").increment(1);
+        }
+    }
+
+    /// A bundle that is bound and cannot be taken up: no job begins that could report it at the slot's end.
+    fn not_ready(&mut self, slot: Slot, error: &StepError) {
+        let report = PublishReport { slot, hindrance: error.hindrance(), detail: error.to_string() };
+        if self.not_ready.as_ref() != Some(&report) {
+            tracing::warn!(%slot, %error, "the claimed bundle cannot be published yet");
+            self.tell(report.clone());
+            self.not_ready = Some(report);
+        }
+    }
+
+    fn tell(&self, report: PublishReport) {
+        if let Err(error) = self.reports.try_send(report) {
+            tracing::debug!(%error, "a report about a slot is lost");
         }
     }
 
@@ -356,8 +371,8 @@ impl Publisher {
         }
         job.reverted = job.reverted.saturating_add(1);
         job.gas_limit = None;
-        job.hindrance = PublishHindrance::Failed;
-        job.say(format!("attempt {} was mined in L1 block {} without being taken", attempt.number, receipt.block));
+        let reason = format!("attempt {} was mined in L1 block {} without being taken", attempt.number, receipt.block);
+        job.hindered(PublishHindrance::Failed, reason);
         false
     }
 
@@ -399,13 +414,14 @@ impl Publisher {
         let (nonce, number) = (grant.attempt().request.nonce, grant.attempt().number);
         let transaction = self.sign(&job.material, grant)?;
         match self.l1.send_raw(&transaction.raw).await {
-            Ok(_) | Err(SendError::AlreadyKnown) => {}
+            Ok(_) | Err(SendError::AlreadyKnown) => job.sent(nonce, number, head.timestamp),
             // The pool may hold a newer attempt, or L1 counts further than one endpoint says: the next look tells.
-            Err(error @ (SendError::Underpriced(_) | SendError::NonceTooLow(_))) => job.say(error.to_string()),
+            Err(error @ (SendError::Underpriced(_) | SendError::NonceTooLow(_))) => {
+                job.sent(nonce, number, head.timestamp);
+                job.hindered(PublishHindrance::NotMined, error.to_string());
+            }
             Err(error) => return Err(error.into()),
         }
-        job.hindrance = PublishHindrance::NotMined;
-        job.sent_at.insert((nonce, number), head.timestamp);
         tracing::info!(slot = %job.slot, nonce, attempt = number, transaction = %transaction.hash, "attempt sent");
         failpoint::reach("attempt-sent", job.slot).await;
         Ok(())

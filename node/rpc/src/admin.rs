@@ -16,6 +16,8 @@ pub type CreateReply = oneshot::Sender<Result<ClusterCreated, CreationRefused>>;
 pub enum AdminCommand {
     /// Make the cluster: membership from its file, chain, rollup and attesters bound, the first floor written (safety R9).
     CreateCluster {
+        /// What is asked for beside it.
+        order: CreateOrder,
         /// Answered once, with what was made or why nothing was.
         reply: CreateReply,
     },
@@ -117,6 +119,16 @@ pub struct MemberChangeRefused {
     pub message: String,
 }
 
+/// How a cluster is to be created: the body of `POST /cluster/create`, which may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CreateOrder {
+    /// Slots of L1 that are read for the keys at work first; the binary's own number if it is greater.
+    pub listen_slots: Option<u64>,
+    /// What the operator takes upon itself, by the codes of refusals.
+    pub accept: Vec<String>,
+}
+
 /// A cluster that now exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterCreated {
@@ -132,7 +144,8 @@ pub struct ClusterCreated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message} ({code})")]
 pub struct CreationRefused {
-    /// For programs: `exists`, `unreachable`, `unbound`, ... chosen by the binary; `busy`, `stopping` and `unknown` by this crate.
+    /// For programs: `exists`, `unreachable`, `at_work`, ... chosen by the binary; `order`, `busy`, `stopping` and `unknown` by this
+    /// crate.
     pub code: String,
     /// For a person: what is wrong and what to do.
     pub message: String,

@@ -27,9 +27,11 @@ mod order;
 mod server;
 pub mod view;
 
-pub use admin::{AdminCommand, ClusterCreated, CreateReply, CreationRefused, MemberChange, MemberChangeRefused, MembersChanged};
+pub use admin::{
+    AdminCommand, ClusterCreated, CreateOrder, CreateReply, CreationRefused, MemberChange, MemberChangeRefused, MembersChanged,
+};
 pub use admin_key::{AdminKey, AdminKeyError, AdminKeySource, KeyHash};
 pub use duties::{DutiesAnswer, DutiesRefused, DutiesReply, DutiesRequest};
 pub use limit::Limits;
 pub use order::{LeadershipOrder, OrderDone, OrderRefused, OrderReply};
-pub use server::{AdminViews, Views, serve_admin, serve_public};
+pub use server::{AdminViews, NodeDescription, Views, serve_admin, serve_public};

@@ -3,7 +3,7 @@
 use serde_json::{Value, to_value};
 
 use crate::envelope::Api;
-use crate::server::Views;
+use crate::server::{NodeDescription, Views};
 
 /// Methods of the public port.
 ///
@@ -33,7 +33,7 @@ impl Api for NodeApi<'_> {
     type Method = NodeMethod;
 
     fn find(&self, namespace: &str, name: &str) -> Option<NodeMethod> {
-        if namespace != "node" {
+        if namespace != "node" || self.0.node.is_none() {
             return None;
         }
         Some(match name {
@@ -55,7 +55,8 @@ impl Api for NodeApi<'_> {
     }
 
     fn call(&self, method: NodeMethod) -> Result<Option<Value>, serde_json::Error> {
-        let description = &self.0.node_info;
+        // Without it no method is found.
+        let Some(NodeDescription { info: description, .. }) = &self.0.node else { return Ok(None) };
         let tips = || self.0.l2_tips.borrow();
         let value = match method {
             NodeMethod::L2Tips => to_value(*tips())?,

@@ -13,8 +13,8 @@ use ollin_rpc::view::{
     Member, NodeInfo, VersionHeaders,
 };
 use ollin_rpc::{
-    AdminCommand, AdminKey, AdminKeySource, AdminViews, ClusterCreated, CreationRefused, DutiesAnswer, DutiesRefused,
-    DutiesRequest, KeyHash, Limits, Views, serve_admin, serve_public,
+    AdminCommand, AdminKey, AdminKeySource, AdminViews, ClusterCreated, CreateOrder, CreationRefused, DutiesAnswer,
+    DutiesRefused, DutiesRequest, KeyHash, Limits, NodeDescription, Views, serve_admin, serve_public,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -54,8 +54,11 @@ impl Server {
     }
 
     async fn public_with(limits: Limits) -> Self {
+        Self::showing(views(limits)).await
+    }
+
+    async fn showing((views, senders): (Views, Senders)) -> Self {
         let (listener, address) = bind().await;
-        let (views, senders) = views(limits);
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(serve_public(listener, views, shutdown.clone()));
         Self { address, shutdown, task, _senders: senders }
@@ -149,7 +152,8 @@ fn views(limits: Limits) -> (Views, Senders) {
         l2_circuits_vk_tree_root: B256::with_last_byte(6),
     };
     let metrics = Arc::new(|| "# TYPE ollin_test counter\nollin_test 1\n".to_owned());
-    let views = Views { l2_tips, cluster, node_info: Arc::new(node_info), ready, metrics, version, limits };
+    let node = Some(NodeDescription { info: Arc::new(node_info), version });
+    let views = Views { l2_tips, cluster, node, ready, metrics, limits };
     (views, (tips_in, cluster_in, ready_in))
 }
 
@@ -406,6 +410,18 @@ async fn the_admin_port_asks_for_its_key_everywhere_but_at_status() {
 }
 
 #[tokio::test]
+async fn a_witness_without_l1_answers_about_the_cluster_and_has_no_node_methods() {
+    let (views, senders) = views(Limits::default());
+    let server = Server::showing((Views { node: None, ..views }, senders)).await;
+    let answer = server.post(r#"{"jsonrpc":"2.0","id":1,"method":"node_getL2Tips"}"#).await;
+    assert_eq!(answer.json(), error(json!(1), -32601, "Method not found: node_getL2Tips"));
+    assert_eq!(answer.header("x-aztec-packageversion"), None, "it is no node");
+    let status = server.send("GET /cluster/status", "", b"").await;
+    assert_eq!((status.status, server.send("GET /status", "", b"").await.status), (200, 200));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_creation_reports_what_was_made_why_not_or_that_nobody_knows() {
     let (server, mut commands) = Server::admin(AdminKeySource::Disabled).await;
     let created = ClusterCreated { cluster_id: "ab".into(), floor: Slot::new(12), attesters: vec![Address::ZERO] };
@@ -413,20 +429,26 @@ async fn a_creation_reports_what_was_made_why_not_or_that_nobody_knows() {
 
     let answers = [Some(Ok(created.clone())), Some(Err(refused.clone())), None];
     let node = tokio::spawn(async move {
+        let mut seen = Vec::new();
         for answer in answers {
-            let Some(AdminCommand::CreateCluster { reply }) = commands.recv().await else { panic!("no command") };
+            let Some(AdminCommand::CreateCluster { order, reply }) = commands.recv().await else { panic!("no command") };
+            seen.push(order);
             if let Some(answer) = answer {
                 reply.send(answer).unwrap();
             }
         }
+        seen
     });
+    let unknown = server.send("POST /cluster/create", JSON, br#"{"quietly": true}"#).await;
+    assert_eq!((unknown.status, &unknown.json()["code"]), (400, &json!("order")), "an order that is not understood is not given");
     let first = server.send("POST /cluster/create", "", b"").await;
     assert_eq!((first.status, serde_json::from_str(&first.body).unwrap()), (200, created));
-    let second = server.send("POST /cluster/create", "", b"").await;
+    let second = server.send("POST /cluster/create", JSON, br#"{"listen_slots": 9, "accept": ["at_work"]}"#).await;
     assert_eq!((second.status, serde_json::from_str(&second.body).unwrap()), (409, refused));
     let third = server.send("POST /cluster/create", "", b"").await;
     assert_eq!((third.status, &third.json()["code"]), (504, &json!("unknown")));
-    node.await.unwrap();
+    let listens = CreateOrder { listen_slots: Some(9), accept: vec!["at_work".into()] };
+    assert_eq!(node.await.unwrap(), [CreateOrder::default(), listens, CreateOrder::default()]);
     let fourth = server.send("POST /cluster/create", "", b"").await;
     assert_eq!((fourth.status, &fourth.json()["code"]), (503, &json!("stopping")));
     server.stop().await;

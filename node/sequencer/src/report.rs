@@ -60,7 +60,9 @@ impl SlotReport {
             Retry::Claim(ClaimError::NotLeader { .. } | ClaimError::Unknown { .. }) => Hindrance::NoQuorum,
             Retry::Claim(ClaimError::Halted { .. }) => Hindrance::Halted,
             Retry::Claim(_) => Hindrance::NotBuilt,
-            Retry::Adopt => return None,
+            // Adopted, it is a step that is merely taken again; if it cannot be, this is what the slot was lost for.
+            Retry::Adopt(conflict) => Hindrance::Refused(Refusal::clone(conflict)),
+            Retry::Unanswered => return None,
         };
         Some(Self { slot, hindrance, detail: retry.to_string() })
     }
@@ -94,7 +96,7 @@ mod tests {
             assert_eq!(SlotReport::concluded(SLOT, &SlotOutcome::Left(reason)), None);
         }
         assert_eq!(SlotReport::concluded(SLOT, &SlotOutcome::BundleClaimed), None);
-        assert_eq!(SlotReport::waiting(SLOT, &Retry::Adopt), None);
+        assert_eq!(SlotReport::waiting(SLOT, &Retry::Unanswered), None);
         let late = SlotReport::concluded(SLOT, &SlotOutcome::Left(LeaveReason::TooLateToStart));
         assert_eq!(late.map(|report| report.hindrance), Some(Hindrance::Late));
         let refused = SlotReport::concluded(SLOT, &SlotOutcome::Refused(Refusal::Sealed));

@@ -78,8 +78,10 @@ pub(crate) enum Retry {
     Archiver(#[from] ollin_archiver::ArchiverError),
     #[error("leadership is about to go over: the next leader starts the slot")]
     HandingOver,
-    #[error("another payload is bound; adopting it")]
-    Adopt,
+    #[error("another payload is bound, and is adopted if it is one for this slot: {0}")]
+    Adopt(Box<Refusal>),
+    #[error("the log has answered fewer claims than were asked")]
+    Unanswered,
 }
 
 /// How one pass over a slot ended.
@@ -344,7 +346,7 @@ impl Sequencer {
         let mut grants = self.claim(slot, requests).await?.into_iter();
         failpoint::reach("claim-committed", slot).await;
         let (Some(block), Some(checkpoint)) = (grants.next(), grants.next()) else {
-            return Err(Retry::Adopt.into());
+            return Err(Retry::Unanswered.into());
         };
         self.sign(block)?;
         failpoint::reach("block-signed", slot).await;
@@ -410,7 +412,7 @@ impl Sequencer {
         for verdict in self.log.claim(vec![request], deadline).await? {
             match verdict {
                 Ok(grant) => granted.push(grant),
-                Err(Refusal::Conflict { .. }) => return Err(Retry::Adopt.into()),
+                Err(conflict @ Refusal::Conflict { .. }) => return Err(Retry::Adopt(Box::new(conflict)).into()),
                 Err(refusal) => {
                     tracing::warn!(%slot, %refusal, "an attestation is not granted");
                     refused = refused.or(Some(refusal));
@@ -431,9 +433,9 @@ impl Sequencer {
             .into_iter()
             .map(|verdict| match verdict {
                 Ok(grant) => Ok(grant),
-                Err(Refusal::Conflict { .. }) => {
+                Err(conflict @ Refusal::Conflict { .. }) => {
                     tracing::warn!(%slot, "another payload is bound for the duty: adopting it");
-                    Err(Retry::Adopt.into())
+                    Err(Retry::Adopt(Box::new(conflict)).into())
                 }
                 Err(refusal) => Err(Pass::concluded(SlotOutcome::Refused(refusal))),
             })

@@ -106,6 +106,13 @@ pub(crate) struct L1Config {
 }
 
 impl L1Config {
+    /// Whether any of the settings is there that have no default.
+    pub(super) fn is_set(reader: &Reader<'_>) -> bool {
+        ["l1.rpc_urls", "l1.consensus_urls", "l1.blob_file_store_urls", "l1.registry_address"]
+            .iter()
+            .any(|key| reader.is_set(key))
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let rpc_urls = reader.required("l1.rpc_urls", parse::urls);
         let consensus_urls = reader.optional("l1.consensus_urls", parse::urls);

@@ -63,6 +63,26 @@ fn a_witness_holds_no_keys_and_any_other_replica_does() {
     assert!(faults(&full).iter().any(|fault| fault.contains("KEY_STORE_DIRECTORY")));
 }
 
+#[test]
+fn a_witness_needs_no_l1_and_any_other_replica_does() {
+    let l1 = ["ETHEREUM_HOSTS", "L1_CONSENSUS_HOST_URLS", "BLOB_FILE_STORE_URLS", "REGISTRY_CONTRACT_ADDRESS"];
+    let mut witness = with(&[("OLLIN_WITNESS", "true")]);
+    witness.remove("KEY_STORE_DIRECTORY");
+    let reads = NodeConfig::load(&request(), &witness).unwrap();
+    assert!(reads.l1.is_some(), "it may read L1 all the same");
+    for name in l1 {
+        witness.remove(name);
+    }
+    assert_eq!(NodeConfig::load(&request(), &witness).unwrap().l1, None);
+    witness.insert("ETHEREUM_HOSTS".to_owned(), "http://127.0.0.1:8545".to_owned());
+    assert!(faults(&witness).iter().any(|fault| fault.contains("REGISTRY_CONTRACT_ADDRESS")), "half of them is a slip");
+    let mut full = guide();
+    for name in l1 {
+        full.remove(name);
+    }
+    assert!(faults(&full).iter().any(|fault| fault.contains("ETHEREUM_HOSTS")));
+}
+
 fn only_fault(changes: &[(&str, &str)]) -> String {
     let found = faults(&with(changes));
     assert_eq!(found.len(), 1, "{changes:?}: {found:?}");
@@ -76,9 +96,10 @@ fn the_guides_environment_works_as_it_is() {
     assert_eq!(config.rpc.admin, "0.0.0.0:8880".parse().unwrap());
     assert_eq!(config.rpc.admin_key, AdminKeySource::Stored { data_directory: "./data".into(), reset: false });
     assert_eq!(config.rpc.limits, ollin_rpc::Limits::default());
-    assert_eq!((config.l1.rpc_urls.len(), config.l1.chain_id, config.l1.slot_duration_s), (2, 31337, 12));
-    assert_eq!(config.l1.registry, REGISTRY.parse::<Address>().unwrap());
-    assert_eq!(config.l1.rollup_version, None);
+    let l1 = config.l1.as_ref().unwrap();
+    assert_eq!((l1.rpc_urls.len(), l1.chain_id, l1.slot_duration_s), (2, 31337, 12));
+    assert_eq!(l1.registry, REGISTRY.parse::<Address>().unwrap());
+    assert_eq!(l1.rollup_version, None);
     assert_eq!(config.cluster.replica, ReplicaId::new(2));
     assert_eq!((config.cluster.profile, config.cluster.timers), (TimerProfile::OneRegion, TimerProfile::OneRegion.timers()));
     assert_eq!(config.cluster.hand_over_patience, Duration::from_secs(10));
@@ -111,7 +132,7 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     let flags = [("rpc.port", "5555".to_owned())].into_iter().collect();
     let config = NodeConfig::load(&StartRequest { flags, ..request() }, &environment).unwrap();
     assert_eq!((config.rpc.public.port(), config.rpc.admin.port(), config.rpc.limits.batch_size), (5555, 3333, 7));
-    assert_eq!(config.l1.rpc_urls.len(), 2);
+    assert_eq!(config.l1.unwrap().rpc_urls.len(), 2);
     assert_eq!(config.rpc.limits.body_bytes, 1 << 20);
     fs::remove_dir_all(directory).unwrap();
 }

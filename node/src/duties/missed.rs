@@ -13,11 +13,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ollin_archiver::{ArchiverHandle, ArchiverView};
+use ollin_archiver::ArchiverView;
 use ollin_consensus::{Phase, SigningLog};
-use ollin_keystore::Keystore;
-use ollin_l1::{L1, L1Error};
-use ollin_protocol::units::Slot;
+use ollin_l1::L1Error;
+use ollin_protocol::units::{ReplicaId, Slot};
 use ollin_publisher::PublishReport;
 use ollin_rpc::view::{FitnessWord, LeadershipSection, MissReason, MissedDuties, MissedDuty};
 use ollin_sequencer::SlotReport;
@@ -25,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::Chain;
 use book::Book;
 pub(crate) use book::read_missed;
 use judge::{SlotFacts, judge};
@@ -44,6 +44,11 @@ const STALE_L1_SLOTS: u64 = 4;
 /// What is recorded so far.
 pub(crate) type MissedFeed = watch::Receiver<Arc<MissedDuties>>;
 
+/// The record of a replica that has no duties.
+pub(crate) fn nothing(replica: ReplicaId) -> MissedFeed {
+    watch::channel(Arc::new(MissedDuties { replica, since: None, until: None, missed: Vec::new() })).1
+}
+
 /// Where the sequencer and the publisher tell what stood in their way.
 pub(crate) struct Reports {
     pub(crate) sequencer: mpsc::Sender<SlotReport>,
@@ -53,9 +58,7 @@ pub(crate) struct Reports {
 /// What is read.
 pub(crate) struct Sources {
     pub(crate) log: SigningLog,
-    pub(crate) archiver: ArchiverHandle,
-    pub(crate) l1: L1,
-    pub(crate) keystore: Arc<Keystore>,
+    pub(crate) chain: Chain,
     pub(crate) leadership: watch::Receiver<LeadershipSection>,
 }
 
@@ -113,7 +116,7 @@ impl Recorder {
                 Some(report) = self.sequencer.recv() => self.seen.sequencer(report),
                 Some(report) = self.publisher.recv() => self.seen.publisher(report),
                 _ = tick.tick() => {
-                    let archiver = self.sources.archiver.view().borrow().clone();
+                    let archiver = self.sources.chain.archiver.view().borrow().clone();
                     self.look(&archiver);
                     self.taken_back(&archiver)?;
                     if let Err(error) = self.judge_next(&archiver).await? {
@@ -125,7 +128,7 @@ impl Recorder {
     }
 
     fn look(&mut self, archiver: &ArchiverView) {
-        let (schedule, now) = (self.sources.l1.schedule(), now());
+        let (schedule, now) = (self.sources.chain.l1.schedule(), now());
         let view = self.sources.log.view();
         let stale = |timestamp: u64| now > timestamp.saturating_add(STALE_L1_SLOTS * schedule.ethereum_slot_duration);
         // A leader that no quorum answers leads nobody.
@@ -158,7 +161,7 @@ impl Recorder {
 
     /// Judges one slot, if the next one is over and L1 read past its end.
     async fn judge_next(&mut self, archiver: &ArchiverView) -> anyhow::Result<Result<(), L1Error>> {
-        let (Some(next), schedule) = (self.next, self.sources.l1.schedule()) else { return Ok(Ok(())) };
+        let (Some(next), schedule) = (self.next, self.sources.chain.l1.schedule()) else { return Ok(Ok(())) };
         let Some(current) = schedule.slot_at(now()) else { return Ok(Ok(())) };
         // After a long absence the log and L1's answers about it are gone.
         let slot = next.max(current.saturating_sub(JUDGED_BACK));
@@ -184,7 +187,7 @@ impl Recorder {
     }
 
     async fn facts(&self, slot: Slot, archiver: &ArchiverView) -> Result<SlotFacts, L1Error> {
-        let Sources { log, l1, keystore, .. } = &self.sources;
+        let Sources { log, chain: Chain { l1, keystore, .. }, .. } = &self.sources;
         let (proposer, committee) = (l1.proposer(slot).await?, l1.committee(slot).await?);
         let view = log.view();
         Ok(SlotFacts {
@@ -206,7 +209,7 @@ impl Recorder {
     fn signers(&self, slot: Slot, archiver: &ArchiverView) -> Option<Vec<alloy_primitives::Address>> {
         let mut number = archiver.tip.checkpoint;
         loop {
-            let checkpoint = self.sources.archiver.checkpoint(number).ok().flatten()?;
+            let checkpoint = self.sources.chain.archiver.checkpoint(number).ok().flatten()?;
             match checkpoint.slot().cmp(&slot) {
                 std::cmp::Ordering::Greater => number = number.previous()?,
                 std::cmp::Ordering::Equal => return Some(checkpoint.signers),

@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 use alloy_primitives::Address;
 use ollin_consensus::{CommandError, Fault, SigningLog, planted};
 use ollin_guard::interchange::{Doubt, Interchange};
-use ollin_keystore::Keystore;
-use ollin_l1::L1;
 use ollin_protocol::units::Slot;
 use ollin_rpc::view::{AttesterMoved, DutiesImported, DutyList};
 use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
@@ -16,6 +14,7 @@ use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
 use super::list::Held;
 use super::missed::MissedFeed;
 use crate::admin::{begun_slot, binding, code};
+use crate::chain::Chain;
 
 /// How long one command to the log may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,8 +24,8 @@ const MAX_LISTED: usize = 100_000;
 /// What the answers are made from.
 pub(crate) struct Sources<'a> {
     pub(crate) log: &'a SigningLog,
-    pub(crate) l1: &'a L1,
-    pub(crate) keystore: &'a Keystore,
+    /// None on a witness that reads nothing of L1.
+    pub(crate) chain: Option<&'a Chain>,
     pub(crate) missed: &'a MissedFeed,
 }
 
@@ -50,7 +49,7 @@ pub(crate) async fn answer(sources: &Sources<'_>, request: DutiesRequest) -> Res
 
 impl Sources<'_> {
     fn list(&self, attester: Option<Address>, slot: Option<Slot>, limit: usize) -> DutyList {
-        let Self { log, keystore, .. } = self;
+        let Self { log, chain, .. } = self;
         let view = log.view();
         let current = self.current_slot();
         let held = Held {
@@ -66,13 +65,17 @@ impl Sources<'_> {
             duties: log.duties(),
         };
         let shows_root = |slot| is_over(slot, current);
-        held.list((attester, slot, limit.min(MAX_LISTED)), |attester| Some(keystore.holds(attester)), shows_root)
+        held.list(
+            (attester, slot, limit.min(MAX_LISTED)),
+            |attester| chain.map(|chain| chain.keystore.holds(attester)),
+            shows_root,
+        )
     }
 
     /// The slot of now, by the clock; before genesis there is none.
     fn current_slot(&self) -> Option<Slot> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        self.l1.schedule().slot_at(now.as_secs())
+        self.chain?.l1.schedule().slot_at(now.as_secs())
     }
 
     fn export(&self, attesters: &[Address]) -> Result<String, DutiesRefused> {
@@ -85,7 +88,8 @@ impl Sources<'_> {
         let interchange = Interchange::parse(file.as_bytes()).map_err(|error| refused("file", chain(&error)))?;
         let accepted = accept.iter().map(|word| Doubt::from_str(word)).collect::<Result<BTreeSet<_>, _>>();
         let accepted = accepted.map_err(|error| refused("accept", error.to_string()))?;
-        let binding = binding(self.l1, self.keystore);
+        let Chain { l1, keystore, .. } = self.chain()?;
+        let binding = binding(l1, keystore);
         let ours = binding.attesters.clone();
         let imported = self.log.import_duties(binding, &interchange, &accepted).await;
         imported.map_err(|error| refused(code(&error), chain(&error)))?;
@@ -101,7 +105,7 @@ impl Sources<'_> {
 
     /// Above the present slot, and above the stop line of the former cluster if there was one (rules R7 and R9).
     async fn add(&self, attester: Address, after: Option<Slot>) -> Result<AttesterMoved, DutiesRefused> {
-        if !self.keystore.holds(&attester) {
+        if !self.chain()?.keystore.holds(&attester) {
             let message = format!(
                 "this replica's keystore holds no key of {attester}: put it into the keystore of every replica and restart \
                  them one by one, then add it"
@@ -137,8 +141,13 @@ impl Sources<'_> {
         Ok(AttesterMoved { attester, slot })
     }
 
+    fn chain(&self) -> Result<&Chain, DutiesRefused> {
+        let message = "this replica is a witness and reads nothing of L1: ask one that holds keys";
+        self.chain.ok_or_else(|| refused("witness", message.to_owned()))
+    }
+
     async fn begun_slot(&self) -> Result<Slot, DutiesRefused> {
-        begun_slot(self.l1).await.map_err(|error| refused(&error.code, error.message))
+        begun_slot(&self.chain()?.l1).await.map_err(|error| refused(&error.code, error.message))
     }
 }
 

@@ -10,13 +10,15 @@ use ollin_consensus::fitness::{Leaving, Report};
 use ollin_l1::L1;
 use tokio::sync::watch;
 
+use crate::chain::Chain;
+
 /// How often the disk's free space is read.
 const DISK_EVERY: Duration = Duration::from_secs(5);
 
 /// Reads L1's endpoints, the archiver, the clock and the disk.
 pub(super) struct Readings {
-    archiver: watch::Receiver<Arc<ArchiverView>>,
-    l1: L1,
+    /// L1 and what was read of it; a witness may read nothing.
+    chain: Option<(L1, watch::Receiver<Arc<ArchiverView>>)>,
     directory: PathBuf,
     head: Option<u64>,
     head_delay_ms: Option<i64>,
@@ -25,21 +27,32 @@ pub(super) struct Readings {
 }
 
 impl Readings {
-    pub(super) fn new(archiver: watch::Receiver<Arc<ArchiverView>>, l1: L1, directory: PathBuf) -> Self {
-        Self { archiver, l1, directory, head: None, head_delay_ms: None, disk_free: None, disk_read: None }
+    pub(super) fn new(chain: Option<&Chain>, directory: PathBuf) -> Self {
+        let chain = chain.map(|chain| (chain.l1.clone(), chain.archiver.view()));
+        Self { chain, directory, head: None, head_delay_ms: None, disk_free: None, disk_read: None }
     }
 
     /// Waits until the archiver has looked at L1 again.
     pub(super) async fn changed(&mut self) {
-        if self.archiver.changed().await.is_err() {
-            // It ended: the supervisor ends the process.
+        let changed = match &mut self.chain {
+            Some((_, archiver)) => archiver.changed().await.is_ok(),
+            None => false,
+        };
+        if !changed {
+            // There is none, or it ended: then the supervisor ends the process.
             std::future::pending::<()>().await;
         }
     }
 
     /// The report of now.
     pub(super) fn report(&mut self, leaving: Leaving) -> Report {
-        let view = Arc::clone(&self.archiver.borrow_and_update());
+        if self.disk_read.is_none_or(|read| read.elapsed() >= DISK_EVERY) {
+            self.disk_read = Some(Instant::now());
+            self.disk_free = free_bytes(&self.directory);
+        }
+        let own = Report { can_grant: true, leaving, disk_free: self.disk_free, ..Report::default() };
+        let Some((l1, archiver)) = &mut self.chain else { return own };
+        let view = Arc::clone(&archiver.borrow_and_update());
         if let Some(head) = &view.l1_head {
             let number = head.number.get();
             // The first head may be old; each further one was made a moment ago, and tells of the clock.
@@ -48,23 +61,16 @@ impl Readings {
             }
             self.head = self.head.max(Some(number));
         }
-        if self.disk_read.is_none_or(|read| read.elapsed() >= DISK_EVERY) {
-            self.disk_read = Some(Instant::now());
-            self.disk_free = free_bytes(&self.directory);
-        }
-        let endpoints = self.l1.endpoints();
+        let endpoints = l1.endpoints();
         let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
         Report {
-            can_grant: true,
-            leaving,
             l1_endpoints: count(endpoints.len()),
             l1_endpoints_up: count(endpoints.iter().filter(|endpoint| endpoint.healthy).count()),
             l1_head: view.l1_head.as_ref().map(|head| head.number.get()),
             l1_head_delay_ms: self.head_delay_ms,
             archiver_block: view.synced_at.as_ref().map(|head| head.number.get()),
             archiver_fault: view.fault.is_some(),
-            disk_free: self.disk_free,
-            ..Report::default()
+            ..own
         }
     }
 }

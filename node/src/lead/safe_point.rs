@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ollin_consensus::DutyKind;
 
 use super::LeadershipParts;
+use crate::chain::Chain;
 
 /// What is known of the slot that is being worked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,9 @@ fn safe(facts: SlotFacts) -> bool {
 /// Whether now is such a moment. The slot is that of the next L1 block, as the sequencer counts: a claimed slot that is not
 /// finished stops being in the way when it is over.
 pub(super) fn is_safe(parts: &LeadershipParts) -> bool {
-    let schedule = parts.l1.schedule();
+    // Who reads no L1 begins nothing.
+    let Some(Chain { l1, archiver, .. }) = &parts.chain else { return true };
+    let schedule = l1.schedule();
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let Some(slot) = schedule.slot_at(now_s.saturating_add(schedule.ethereum_slot_duration)) else {
         return true;
@@ -41,7 +44,7 @@ pub(super) fn is_safe(parts: &LeadershipParts) -> bool {
     safe(SlotFacts {
         claimed: log.bound_in_slot(slot).iter().any(|(duty, _)| proposal(duty.kind)),
         attempted: attempts.into_iter().any(|attempt| attempt.request.slot == slot),
-        landed: parts.archiver.view().borrow().tip.slot.is_some_and(|tip| tip >= slot),
+        landed: archiver.view().borrow().tip.slot.is_some_and(|tip| tip >= slot),
     })
 }
 

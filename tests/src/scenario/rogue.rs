@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ollin_rpc::view::{DutyWord, FrozenAttester};
+use ollin_rpc::view::{DutyWord, FrozenAttester, MissReason};
 
+use super::missed::recorded;
 use crate::chain::Landed;
 use crate::clock::now_ms;
 use crate::failpoint::Point;
@@ -38,7 +39,7 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     // What was claimed before the kill is over before the rogue begins.
     let slot = world.clock().slot_at(now_ms() / 1000).context("before genesis")?;
     world.slot_over(slot + 1).await?;
-    let landed = outside(world).await?;
+    let landed = outside(world, &mut outcome).await?;
     outcome.figure("signed outside", format!("slot {}", landed.slot()));
 
     for id in &ids {
@@ -72,6 +73,9 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
     };
     outcome.check("nothing left any replica in it", look().await == Some(0));
 
+    let said = recorded(world, leader, |missed| missed.slot.get() == frozen_slot).await?;
+    outcome.check(format!("the leader says why: {:?}, {}", said.reason, said.detail), said.reason == MissReason::Frozen);
+
     let name = attester.to_string();
     let follower = ids.iter().copied().find(|id| *id != leader).context("no follower")?;
     let (why, none) = ("the test's rogue was killed", " ");
@@ -89,7 +93,7 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
 }
 
 /// Three processes with the same key and another publisher make a checkpoint, and are killed.
-async fn outside(world: &mut World) -> Result<Landed> {
+async fn outside(world: &mut World, outcome: &mut Outcome) -> Result<Landed> {
     let mut rogue = world.another_cluster("rogue").await?;
     let keystore = std::fs::read_to_string(world.directory().join("keystore.json"))?;
     let [ours, other] = [0, 1].map(|at: usize| world.facts().publisher_keys[at].private_key.to_string());
@@ -109,7 +113,15 @@ async fn outside(world: &mut World) -> Result<Landed> {
     };
     until("the rogue's admin ports", UP, answer).await?;
     let first = rogue.first().context("no rogue")?;
-    let (exit, said) = world.ollin(first, "rogue-create", &["cluster", "create"]).await?;
+    // Whoever listens first hears the cluster that has just signed with the key, and has to be told to go on.
+    let listening = ["cluster", "create", "--listen", "32", "--json"];
+    let (exit, said) = world.ollin(first, "rogue-listens", &listening).await?;
+    outcome.check(
+        format!("a creation that listens hears the key: exit {exit:?}, {}", brief(&said)),
+        exit == Some(3) && said.contains("at_work"),
+    );
+    let accepting = [listening.as_slice(), &["--accept", "at_work"]].concat();
+    let (exit, said) = world.ollin(first, "rogue-create", &accepting).await?;
     ensure!(exit == Some(0), "the rogue cluster was not created: {said}");
     let height = world.chain().head_number().await?;
     let look = || async { world.chain().landed_since(height + 1).await.ok()?.into_values().next() };
@@ -139,8 +151,11 @@ async fn step(
 ) -> Result<()> {
     let arguments = ["attester", "unfreeze", attester, "--reason", reason, "--json"];
     let (found, said) = world.ollin(world.replica(at)?, &case.replace([' ', '\''], "-"), &arguments).await?;
-    let brief: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
-    outcome.table.row([case.to_owned(), found.map_or_else(|| "signal".to_owned(), |code| code.to_string()), brief]);
+    outcome.table.row([case.to_owned(), found.map_or_else(|| "signal".to_owned(), |code| code.to_string()), brief(&said)]);
     outcome.check(format!("{case}: exit {exit} and says {words:?}"), found == Some(exit) && said.contains(words));
     Ok(())
+}
+
+fn brief(said: &str) -> String {
+    said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect()
 }

@@ -1,7 +1,9 @@
 //! L1 includes nothing for the rest of a slot: the missed propose does not block the next one.
 
 use anyhow::Result;
+use ollin_rpc::view::MissReason;
 
+use super::missed::recorded;
 use super::strike::bring_to;
 use crate::clock::now_ms;
 use crate::failpoint::Point;
@@ -26,6 +28,10 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
         .table
         .row([slot.to_string(), missed.as_ref().map_or_else(|| "withheld".to_owned(), |one| one.l1_block().to_string())]);
     outcome.check(format!("slot {slot} had no L1 block to land in"), missed.is_none());
+    // Whoever sent it says that it was sent, and not merely that the slot was then over.
+    let said = recorded(world, leader, |missed| missed.slot.get() == slot).await?;
+    outcome
+        .check(format!("replica {leader} says of it: {:?}, {}", said.reason, said.detail), said.reason == MissReason::NotMined);
     let next = world.landed_or_over(slot + 1).await?;
     outcome
         .table

@@ -284,6 +284,18 @@ pub(super) async fn until(mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Tries until an attempt comes to something, with a deadline.
+pub(super) async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(outcome) = attempt().await {
+            return outcome;
+        }
+        assert!(Instant::now() < deadline, "{what}: it did not come true in time");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Claims of ever new slots at whichever replica acts, until `stop`; returns how many were granted.
 pub(super) async fn new_attestations(logs: Vec<SigningLog>, stop: Arc<AtomicBool>) -> u64 {
     let mut granted = 0;

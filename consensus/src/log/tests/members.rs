@@ -35,31 +35,32 @@ impl Cluster {
     }
 
     async fn change(&self, order: MemberOrder) -> MemberChanged {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        cluster::eventually(&format!("{order:?}"), async || {
             match self.leader().await.change_members(order.clone()).await {
-                Ok(changed) => return changed,
+                Ok(changed) => Some(changed),
                 // What passes by itself.
                 Err(
-                    MemberError::Refused(MemberRefusal::Lags { .. } | MemberRefusal::Alive { .. } | MemberRefusal::UnderWay)
+                    MemberError::Refused(MemberRefusal::Lags { .. } | MemberRefusal::Recent { .. } | MemberRefusal::UnderWay)
                     // An election on a slow machine: an order may be given again.
                     | MemberError::NotLeader { .. }
                     | MemberError::Unknown { .. },
-                ) if Instant::now() < deadline => {}
+                ) => None,
                 Err(error) => panic!("{order:?}: {error}"),
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        })
+        .await
     }
 
     /// Has a replica lead; on a slow machine an election may come between.
     async fn hand_to(&self, id: u64) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.log(id).role().borrow().active_term().is_none() {
-            assert!(Instant::now() < deadline, "replica {id} does not come to lead");
-            let _not_taken = self.leader().await.hand_over(name(id)).await;
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        cluster::eventually(&format!("replica {id} leads"), async || {
+            let leads = || self.log(id).role().borrow().active_term().map(|_| ());
+            if leads().is_none() {
+                let _not_taken = self.leader().await.hand_over(name(id)).await;
+            }
+            leads()
+        })
+        .await;
     }
 }
 

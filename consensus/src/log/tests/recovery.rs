@@ -2,6 +2,8 @@
 
 use super::cluster::{Cluster, attestation, claim_one, duty_of, until};
 use super::*;
+use crate::membership::rule::Answering;
+use crate::membership::{MemberOrder, MemberRefusal};
 use crate::recovery::{Memory, Promise, Recovering, StartRefusal};
 use crate::transport::{CallError, Refused, Request};
 
@@ -51,6 +53,9 @@ async fn without_an_anchor_it_waits_for_all_others_and_nothing_is_closed() {
         assert!(matches!(error, CallError::Refused { refused: Refused::NotServing { .. }, .. }), "{error}");
     }
     assert!(matches!(restarted.proceed_without(ReplicaId::new(3)), Err(ProceedError::NotMissing { .. })));
+    // Nobody leads: of the others only one runs. So the order is judged as a leader would, by what answers at the address.
+    let asked = cluster.log(3).answers_of(&MemberOrder::Renew { replica: victim }).await;
+    assert_eq!(asked, [(1, Answering::Recovers)].into());
     cluster.start(other).await.unwrap();
     restarted.memory().wait_for(|memory| *memory == Memory::Whole).await.unwrap();
     restarted.set_report(open);
@@ -196,6 +201,11 @@ async fn a_disk_that_was_rolled_back_is_refused_by_the_anchor_and_by_who_has_see
     until(|| restored.view().halted.is_some()).await;
     let reason = restored.view().halted.unwrap();
     assert!(reason.contains("rolled back") && reason.contains(&format!("ollin cluster heal {victim}")), "{reason}");
+    // While it runs over that store a new Raft id would wait for it in vain; the order says what has to be done first.
+    let renew = MemberOrder::Renew { replica: victim };
+    let answer = cluster.leader().await.change_members(renew).await;
+    let Err(MemberError::Refused(MemberRefusal::InDoubt { replica, reason: says })) = answer else { panic!("{answer:?}") };
+    assert!(replica == victim && says == reason, "{says}");
     drop((restored, others));
     cluster.shutdown().await;
 }

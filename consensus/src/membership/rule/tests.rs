@@ -27,6 +27,7 @@ fn four() -> Situation {
         health: [2, 3, 40].map(|id| (id, WELL)).into(),
         untaken: BTreeSet::new(),
         retired: BTreeMap::new(),
+        answers: BTreeMap::new(),
     }
 }
 
@@ -204,7 +205,7 @@ fn witnesses_are_never_a_majority() {
 #[test]
 fn a_lost_member_is_renewed_beside_its_old_id_which_leaves_when_it_is_promoted() {
     let mut now = four();
-    assert_eq!(plan(&renew(3), &now), Err(MemberRefusal::Alive { replica: name(3), raft_id: 3 }));
+    assert_eq!(plan(&renew(3), &now), Err(MemberRefusal::Recent { replica: name(3), raft_id: 3 }));
     now.health.insert(3, GONE);
     assert_eq!(plan(&renew(3), &now), Ok(Plan::Learner { member: member(3), dropped: BTreeSet::new() }));
     now.members.insert(50, member(3));
@@ -214,7 +215,9 @@ fn a_lost_member_is_renewed_beside_its_old_id_which_leaves_when_it_is_promoted()
     // The new store was lost too.
     assert_eq!(plan(&renew(3), &now), Ok(Plan::Learner { member: member(3), dropped: BTreeSet::from([50]) }));
     now.health.insert(50, WELL);
-    assert_eq!(plan(&renew(3), &now), Err(MemberRefusal::Alive { replica: name(3), raft_id: 50 }));
+    now.answers.insert(50, Answering::Serves);
+    assert_eq!(plan(&renew(3), &now), Err(MemberRefusal::Renewed { replica: name(3), raft_id: 50 }), "it has come back");
+    now.answers.clear();
     assert_eq!(plan(&promote(3), &now), Ok(voters(&[50], &[3])));
     assert_eq!(
         plan(&remove(3), &now),
@@ -223,6 +226,34 @@ fn a_lost_member_is_renewed_beside_its_old_id_which_leaves_when_it_is_promoted()
     // A learner is no voter under its old id: that one leaves at once.
     now.health.insert(40, GONE);
     assert_eq!(plan(&renew(4), &now), Ok(Plan::Learner { member: member(4), dropped: BTreeSet::from([40]) }));
+}
+
+#[test]
+fn a_process_that_answers_is_not_healed_over_its_store_unless_that_takes_the_new_id() {
+    let mut now = four();
+    now.health.insert(3, GONE);
+    let halted = |has_id: bool| Answering::Halted { reason: "rolled back".to_owned(), has_id };
+    let in_doubt = MemberRefusal::InDoubt { replica: name(3), reason: "rolled back".to_owned() };
+    let refusals = [
+        (Answering::Serves, MemberRefusal::Alive { replica: name(3), raft_id: 3 }),
+        (Answering::Recovers, MemberRefusal::Recovering { replica: name(3), raft_id: 3 }),
+        (halted(true), in_doubt.clone()),
+    ];
+    for (answering, refusal) in refusals {
+        now.answers.insert(3, answering);
+        assert_eq!(plan(&renew(3), &now), Err(refusal));
+    }
+    now.answers.insert(3, halted(false));
+    assert_eq!(plan(&renew(3), &now), Ok(Plan::Learner { member: member(3), dropped: BTreeSet::new() }), "an emptied store");
+    // Renewed while it was down, then started over its old store: the new id would wait for it for ever.
+    now.members.insert(50, member(3));
+    now.untaken.insert(50);
+    let lags = MemberRefusal::Lags { replica: name(3), behind: None, limit: LAG_MAX };
+    assert_eq!(plan(&promote(3), &now), Err(lags), "the emptied store takes it soon");
+    now.answers.insert(3, halted(true));
+    assert_eq!(plan(&promote(3), &now), Err(in_doubt));
+    now.health.insert(50, WELL);
+    assert_eq!(plan(&promote(3), &now), Ok(voters(&[50], &[3])), "the new store is there");
 }
 
 #[test]
@@ -254,7 +285,8 @@ prop_compose! {
         }
         let voters = ids.clone().filter(|id| voting[at(*id)] || *id == leader).collect();
         let health = ids.map(|id| (id, Health { behind: behind[at(id)], silent_ms: silent[at(id)] })).collect();
-        Situation { open: true, configurations: vec![voters], members, committed: true, leader, health, untaken: BTreeSet::new(), retired: BTreeMap::new() }
+        let (untaken, retired, answers) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Situation { open: true, configurations: vec![voters], members, committed: true, leader, health, untaken, retired, answers }
     }
 }
 

@@ -5,12 +5,13 @@
 mod old_endpoint;
 mod proposer;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
-use ollin_archiver::{Archiver, ArchiverHandle, ArchiverView};
+use ollin_archiver::{Archiver, ArchiverHandle, ArchiverView, keys_at_work};
 use ollin_dev_l1::{DevL1, Options, Profile, Prover};
 use ollin_l1::{L1, L1Config, L1Error, SendError, SimulationError, SimulationMethod};
 use ollin_protocol::units::CheckpointNumber;
@@ -112,6 +113,14 @@ async fn checkpoints_and_messages_are_verified_unwound_and_read_again() {
         assert_eq!(simulated.method, method);
     }
     assert!(matches!(l1.send_raw(&[2, 0xc0]).await, Err(SendError::Rejected(_))));
+
+    // Before a cluster begins to sign with these keys it hears that they are at work; a stranger's are not.
+    let keys: BTreeSet<Address> = dev.info().validators.iter().map(|one| one.address).collect();
+    let heard = keys_at_work(&l1, &keys, first.slot).await.unwrap();
+    let [heard] = heard.as_slice() else { panic!("one checkpoint, one validator: {heard:?}") };
+    assert!(keys.contains(&heard.attester) && heard.slot == first.slot, "{heard:?}");
+    assert_eq!(keys_at_work(&l1, &keys, first.slot.next().unwrap()).await.unwrap(), [], "it was earlier");
+    assert_eq!(keys_at_work(&l1, &BTreeSet::from([Address::ZERO]), first.slot).await.unwrap(), []);
 
     // The second one, called directly, with the message in it.
     let published = proposer.publish(Manner::Direct).await;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
-use crate::admin::{AdminCommand, CreationRefused};
+use crate::admin::{AdminCommand, CreateOrder, CreationRefused};
 use crate::admin_api::AdminApi;
 use crate::admin_key::AdminKey;
 use crate::duties;
@@ -36,7 +36,7 @@ const CLUSTER_PAGE: &str = include_str!("../cluster_page.html");
 /// Shorter answers are not compressed, as on the official server.
 const COMPRESS_ABOVE_BYTES: u16 = 1024;
 /// How long a creation may take before the caller is told that its outcome is unknown.
-const CREATE_DEADLINE: Duration = Duration::from_secs(60);
+const CREATE_DEADLINE: Duration = Duration::from_secs(180);
 
 /// How long an order about leadership may take: it waits for its moment in the slot.
 const ORDER_DEADLINE: Duration = Duration::from_secs(150);
@@ -48,16 +48,29 @@ pub struct Views {
     pub l2_tips: watch::Receiver<L2Tips>,
     /// The cluster.
     pub cluster: watch::Receiver<ClusterStatus>,
-    /// The node, fixed at start.
-    pub node_info: Arc<NodeInfo>,
+    /// The node, fixed at start; none on a witness that reads nothing of L1. Without it there are no `node_*` methods.
+    pub node: Option<NodeDescription>,
     /// Whether the node is ready, for `node_isReady`.
     pub ready: watch::Receiver<bool>,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Headers of every answer.
-    pub version: VersionHeaders,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// What a node is, and what it says of that in the headers of every answer.
+#[derive(Clone)]
+pub struct NodeDescription {
+    /// For `node_getNodeInfo`.
+    pub info: Arc<NodeInfo>,
+    /// Headers.
+    pub version: VersionHeaders,
+}
+
+impl Views {
+    fn headers(&self) -> HeaderMap {
+        self.node.as_ref().map(|node| node.version.to_headers()).unwrap_or_default()
+    }
 }
 
 /// What the admin port shows and where its commands go.
@@ -78,7 +91,7 @@ pub struct AdminViews {
 /// What the listener reports.
 pub async fn serve_public(listener: TcpListener, views: Views, shutdown: CancellationToken) -> io::Result<()> {
     let limits = views.limits;
-    let served = Arc::new(Served { version: views.version.to_headers(), views });
+    let served = Arc::new(Served { version: views.headers(), views });
     serve(listener, Router::new().fallback(public).with_state(served), limits, shutdown).await
 }
 
@@ -88,7 +101,7 @@ pub async fn serve_public(listener: TcpListener, views: Views, shutdown: Cancell
 /// What the listener reports.
 pub async fn serve_admin(listener: TcpListener, views: AdminViews, shutdown: CancellationToken) -> io::Result<()> {
     let limits = views.views.limits;
-    let served = Arc::new(Served { version: views.views.version.to_headers(), views });
+    let served = Arc::new(Served { version: views.views.headers(), views });
     serve(listener, Router::new().fallback(admin).with_state(served), limits, shutdown).await
 }
 
@@ -141,7 +154,7 @@ async fn admin(State(served): State<Arc<Served<AdminViews>>>, request: Request) 
         Ok(Route::Metrics) => response::metrics((views.metrics)()),
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &*views.cluster.borrow()),
         Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
-        Ok(Route::ClusterCreate) => create_cluster(commands).await,
+        Ok(Route::ClusterCreate) => create_cluster(commands, &views.limits, request).await,
         Ok(Route::Duties) => duties::answer(commands, &views.limits, request).await,
         Ok(Route::ClusterLeadership) => order_leadership(commands, &views.limits, request).await,
         Ok(Route::ClusterMembers) => members::change(commands, &views.limits, request).await,
@@ -168,12 +181,21 @@ async fn json_rpc<A: Api>(api: &A, limits: &Limits, request: Request<Body>) -> R
     response::rpc(status, &reply)
 }
 
-async fn create_cluster(commands: &mpsc::Sender<AdminCommand>) -> Response {
+async fn create_cluster(commands: &mpsc::Sender<AdminCommand>, limits: &Limits, request: Request<Body>) -> Response {
     let refuse = |status, code: &str, message: &str| {
         response::json(status, &CreationRefused { code: code.into(), message: message.into() })
     };
+    let order = match read_body(request, limits).await {
+        Ok(None) => Ok(CreateOrder::default()),
+        Ok(Some(body)) => serde_json::from_value(body).map_err(|error| error.to_string()),
+        Err(BodyRefusal::Malformed(message) | BodyRefusal::Unread(message)) => Err(message),
+    };
+    let order = match order {
+        Ok(order) => order,
+        Err(message) => return refuse(StatusCode::BAD_REQUEST, "order", &format!("not an order to create a cluster: {message}")),
+    };
     let (reply, outcome) = oneshot::channel();
-    match commands.try_send(AdminCommand::CreateCluster { reply }) {
+    match commands.try_send(AdminCommand::CreateCluster { order, reply }) {
         Ok(()) => {}
         Err(mpsc::error::TrySendError::Full(_)) => {
             return refuse(StatusCode::SERVICE_UNAVAILABLE, "busy", "another admin command is at work: try again");

@@ -132,9 +132,7 @@ pub enum MissReason {
     Closed,
     /// The attester is frozen: its key has signed elsewhere.
     Frozen,
-    /// The attester was released before the slot.
-    Released,
-    /// The keystore holds an attester that the cluster does not sign for.
+    /// The keystore holds an attester that the cluster does not sign for. What comes after a release is no duty of ours, and not missed.
     Unbound,
     /// No endpoint of L1 answered.
     L1Down,

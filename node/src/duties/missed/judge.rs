@@ -102,6 +102,10 @@ impl SlotFacts {
 
     fn not_permitted(&self, attester: &Address, kind: DutyKind) -> Option<(MissReason, String)> {
         let Some(state) = self.standings.get(attester) else {
+            // A replica without the cluster's log knows nobody's standing.
+            if self.standings.is_empty() && self.seen.sealed > 0 {
+                return None;
+            }
             return Some((MissReason::Unbound, "its key is in the keystore, and the cluster does not sign for it".to_owned()));
         };
         if let Some(evidence) = state.frozen {
@@ -133,7 +137,8 @@ impl SlotFacts {
         }
         let mostly = |looks: u32| looks.saturating_mul(2) > seen.looks;
         if mostly(seen.sealed) {
-            return (MissReason::Sealed, "the cluster was not open".to_owned());
+            let detail = seen.halted.clone().unwrap_or_else(|| "the cluster was not open".to_owned());
+            return (MissReason::Sealed, detail);
         }
         let others_led = seen.leaders.iter().any(|leader| *leader != self.replica);
         if mostly(seen.unfit) && !others_led {
@@ -235,6 +240,10 @@ mod tests {
         let said = Some((MissReason::FeesAboveCap, "fees".to_owned()));
         let cases = [
             (SlotFacts { standings: BTreeMap::new(), ..facts() }, MissReason::Unbound),
+            (
+                SlotFacts { standings: BTreeMap::new(), ..seen(SlotSeen { sealed: 100, leaderless: 100, ..looks.clone() }) },
+                MissReason::Sealed,
+            ),
             (
                 SlotFacts { standings: of(AttesterState { frozen: Some(frozen), ..AttesterState::default() }), ..facts() },
                 MissReason::Frozen,

@@ -84,11 +84,7 @@ impl Seen {
             Hindrance::SignerFailed => MissReason::SignerFailed,
             Hindrance::Refused(refusal) => of_refusal(&refusal),
         };
-        let seen = self.slot(report.slot);
-        // That a slot is late follows from what kept it waiting before: the first cause is the one to know.
-        if reason != MissReason::Late || seen.hindrance.is_none() {
-            seen.hindrance = Some((reason, report.detail));
-        }
+        self.state(report.slot, reason, report.detail);
     }
 
     pub(super) fn publisher(&mut self, report: PublishReport) {
@@ -101,7 +97,15 @@ impl Seen {
             PublishHindrance::SignerFailed => MissReason::SignerFailed,
             PublishHindrance::Late => MissReason::Late,
         };
-        self.slot(report.slot).hindrance = Some((reason, report.detail));
+        self.state(report.slot, reason, report.detail);
+    }
+
+    /// That a slot is late follows from what kept it waiting before, whoever said that: the first cause is the one to know.
+    fn state(&mut self, slot: Slot, reason: MissReason, detail: String) {
+        let seen = self.slot(slot);
+        if reason != MissReason::Late || seen.hindrance.is_none() {
+            seen.hindrance = Some((reason, detail));
+        }
     }
 
     pub(super) fn of(&self, slot: Slot) -> SlotSeen {
@@ -125,9 +129,8 @@ pub(super) fn of_refusal(refusal: &Refusal) -> MissReason {
     match refusal {
         Refusal::Conflict { .. } => MissReason::Conflict,
         Refusal::BelowFloor { .. } | Refusal::BelowWatermark { .. } => MissReason::Floor,
-        Refusal::Unbound { .. } => MissReason::Unbound,
+        Refusal::Unbound { .. } | Refusal::Released { .. } => MissReason::Unbound,
         Refusal::Frozen { .. } | Refusal::Thawed { .. } => MissReason::Frozen,
-        Refusal::Released { .. } => MissReason::Released,
         Refusal::Sealed => MissReason::Sealed,
         Refusal::Closed { .. } => MissReason::Closed,
     }
@@ -168,7 +171,7 @@ mod tests {
             (refused(Refusal::Unbound { attester: Address::ZERO }), MissReason::Unbound),
             (refused(Refusal::Frozen { attester: Address::ZERO }), MissReason::Frozen),
             (refused(Refusal::Thawed { duty, thawed: SLOT }), MissReason::Frozen),
-            (refused(Refusal::Released { attester: Address::ZERO, last_slot: SLOT }), MissReason::Released),
+            (refused(Refusal::Released { attester: Address::ZERO, last_slot: SLOT }), MissReason::Unbound),
             (refused(Refusal::Sealed), MissReason::Sealed),
             (refused(Refusal::Closed { duty, closed: SLOT }), MissReason::Closed),
         ];
@@ -202,5 +205,10 @@ mod tests {
         seen.sequencer(report(Hindrance::L1Down));
         seen.sequencer(report(Hindrance::Late));
         assert_eq!(seen.of(SLOT).hindrance.unwrap().0, MissReason::L1Down);
+        let published = |hindrance| PublishReport { slot: SLOT, hindrance, detail: String::new() };
+        seen.publisher(published(PublishHindrance::NotMined));
+        seen.publisher(published(PublishHindrance::Late));
+        seen.sequencer(report(Hindrance::Late));
+        assert_eq!(seen.of(SLOT).hindrance.unwrap().0, MissReason::NotMined, "it was sent");
     }
 }
