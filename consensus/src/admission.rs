@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::membership::{EnlistToken, Member, Retirement};
+use crate::rules::{RulesVersion, Supported};
 use crate::runtime;
 use crate::state::State;
 use crate::store::{Database, Identity, StoreError};
@@ -20,6 +21,8 @@ use crate::store::{Database, Identity, StoreError};
 /// What one replica says about a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Testimony {
+    /// The cluster that it belongs to, by its own `cluster.json`.
+    pub(crate) cluster: [u8; 16],
     /// Whether it has a log: then there is a cluster.
     pub(crate) has_log: bool,
     pub(crate) standing: Standing,
@@ -92,6 +95,32 @@ pub enum AdmissionRefusal {
         /// Its name.
         replica: ReplicaId,
     },
+    /// Whoever answers has a log of another cluster: the replica's `cluster.json` is of a retired one.
+    #[error(
+        "cluster.json of replica {replica} says cluster {listed}, and the replicas in it are of cluster {found}. If that one goes on \
+         in its place (`ollin cluster recover`), copy cluster.json from one of them, and start this replica again"
+    )]
+    OtherCluster {
+        /// Its name.
+        replica: ReplicaId,
+        /// The cluster of its `cluster.json`.
+        listed: String,
+        /// Theirs.
+        found: String,
+    },
+    /// Its program does not support the rules in force.
+    #[error(
+        "version {version} of the rules is in force, and the program of replica {replica} supports {supported}: start one that \
+         supports it"
+    )]
+    Rules {
+        /// Its name.
+        replica: ReplicaId,
+        /// The version.
+        version: RulesVersion,
+        /// What is supported.
+        supported: Supported,
+    },
     /// Another store has taken the id.
     #[error(
         "another store of replica {replica} has taken Raft id {id}, and this one is not it. If that store is lost, \
@@ -107,7 +136,7 @@ pub enum AdmissionRefusal {
 
 impl Testimony {
     /// What a replica with this state says. Only what is applied counts: an id is reserved before its member enters.
-    pub(crate) fn of(state: &State, has_log: bool, fingerprint: &[u8; 32]) -> Self {
+    pub(crate) fn of(cluster: [u8; 16], state: &State, has_log: bool, fingerprint: &[u8; 32]) -> Self {
         let members = &state.membership().membership.members;
         let newest = members.iter().rfind(|(_, member)| member.fingerprint == *fingerprint).map(|(id, _)| *id);
         let standing = match (newest, state.roster().retired_certificate(fingerprint)) {
@@ -117,21 +146,25 @@ impl Testimony {
         };
         let (members, set_by) =
             if newest.is_some() { (members.clone(), state.membership().set_by) } else { (BTreeMap::new(), None) };
-        Self { has_log, standing, members, set_by }
+        Self { cluster, has_log, standing, members, set_by }
     }
 }
 
-/// Concludes for the replica `name`. Some who answer may lag behind: the greatest id is the latest, and where two differ about one
+/// Concludes for the replica `name` of `cluster`. Some who answer may lag behind: the greatest id is the latest, and where two differ about one
 /// id, being removed comes after being a member, and being taken after being open is decided by the log itself.
-pub(crate) fn decide(name: ReplicaId, testimonies: &[Testimony]) -> Admission {
+pub(crate) fn decide((cluster, name): ([u8; 16], ReplicaId), testimonies: &[Testimony]) -> Admission {
     let rank = |standing: &Standing| match standing {
         Standing::Stranger => (0, 0),
         Standing::Member { id, open: false } => (*id, 1),
         Standing::Member { id, open: true } => (*id, 2),
         Standing::Retired { id, .. } => (*id, 3),
     };
-    let Some(latest) = testimonies.iter().filter(|one| one.has_log).max_by_key(|one| rank(&one.standing)) else {
-        return Admission::Fresh;
+    let with_log = || testimonies.iter().filter(|one| one.has_log);
+    let Some(latest) = with_log().filter(|one| one.cluster == cluster).max_by_key(|one| rank(&one.standing)) else {
+        return with_log().next().map_or(Admission::Fresh, |other| {
+            let (listed, found) = (hex::encode(cluster), hex::encode(other.cluster));
+            Admission::Refused(AdmissionRefusal::OtherCluster { replica: name, listed, found })
+        });
     };
     match latest.standing {
         Standing::Member { id, open: true } => Admission::Join { id },
@@ -182,29 +215,43 @@ mod tests {
     use super::*;
 
     const NAME: ReplicaId = ReplicaId::new(4);
+    const CLUSTER: [u8; 16] = [7; 16];
+    const OWN: ([u8; 16], ReplicaId) = (CLUSTER, NAME);
 
     fn says(standing: Standing) -> Testimony {
-        Testimony { has_log: true, standing, members: BTreeMap::new(), set_by: None }
+        Testimony { cluster: CLUSTER, has_log: true, standing, members: BTreeMap::new(), set_by: None }
     }
 
     #[test]
     fn only_where_nobody_has_a_log_may_a_cluster_be_created() {
-        assert_eq!(decide(NAME, &[]), Admission::Fresh);
+        assert_eq!(decide(OWN, &[]), Admission::Fresh);
         let fresh = Testimony { has_log: false, ..says(Standing::Stranger) };
-        assert_eq!(decide(NAME, std::slice::from_ref(&fresh)), Admission::Fresh);
-        let refused = decide(NAME, &[fresh, says(Standing::Stranger)]);
+        assert_eq!(decide(OWN, std::slice::from_ref(&fresh)), Admission::Fresh);
+        let refused = decide(OWN, &[fresh, says(Standing::Stranger)]);
         assert_eq!(refused, Admission::Refused(AdmissionRefusal::Stranger { replica: NAME }));
     }
 
     #[test]
     fn a_reserved_id_is_taken_and_one_that_was_taken_means_that_the_store_is_lost() {
         let open = says(Standing::Member { id: 57, open: true });
-        assert_eq!(decide(NAME, std::slice::from_ref(&open)), Admission::Join { id: 57 });
+        assert_eq!(decide(OWN, std::slice::from_ref(&open)), Admission::Join { id: 57 });
         let taken = says(Standing::Member { id: 57, open: false });
         let wiped = Admission::Refused(AdmissionRefusal::Wiped { replica: NAME, id: 57 });
-        assert_eq!(decide(NAME, &[says(Standing::Stranger), taken.clone()]), wiped);
+        assert_eq!(decide(OWN, &[says(Standing::Stranger), taken.clone()]), wiped);
         let renewed = says(Standing::Member { id: 90, open: true });
-        assert_eq!(decide(NAME, &[taken, renewed]), Admission::Join { id: 90 });
+        assert_eq!(decide(OWN, &[taken, renewed]), Admission::Join { id: 90 });
+    }
+
+    #[test]
+    fn a_cluster_file_of_a_retired_cluster_is_named_and_whoever_is_of_the_own_cluster_counts_first() {
+        let elsewhere = Testimony { cluster: [9; 16], ..says(Standing::Member { id: 57, open: true }) };
+        let (listed, found) = ("07".repeat(16), "09".repeat(16));
+        let refused = AdmissionRefusal::OtherCluster { replica: NAME, listed, found };
+        assert_eq!(decide(OWN, std::slice::from_ref(&elsewhere)), Admission::Refused(refused));
+        let own = says(Standing::Member { id: 60, open: true });
+        assert_eq!(decide(OWN, &[elsewhere.clone(), own]), Admission::Join { id: 60 });
+        let without_log = Testimony { has_log: false, ..elsewhere };
+        assert_eq!(decide(OWN, &[without_log]), Admission::Fresh);
     }
 
     #[test]
@@ -213,7 +260,7 @@ mod tests {
         let retired = says(Standing::Retired { id: 57, index: 60 });
         for order in [[open.clone(), retired.clone()], [retired, open]] {
             let expected = Admission::Refused(AdmissionRefusal::Retired { replica: NAME, id: 57, index: 60 });
-            assert_eq!(decide(NAME, &order), expected);
+            assert_eq!(decide(OWN, &order), expected);
         }
     }
 }

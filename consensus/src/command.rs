@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attempt::{AttemptRefusal, AttemptRequest, Outcome};
 use crate::membership::{EnlistRefusal, EnlistToken};
+use crate::rules::RulesVersion;
 use crate::sealed::{self, SealError};
 
 /// The only version that this build proposes and applies.
@@ -59,6 +60,22 @@ pub enum Command {
         /// The processes that had demanded it: Raft id and boot nonce.
         settles: Vec<(u64, u64)>,
     },
+    /// The quorum of a cluster is lost for good, and one replica goes on as a new cluster (safety rule R12). Written by
+    /// `ollin cluster recover` into the log of that replica; the entry after it makes it the only member.
+    Recover {
+        /// The cluster that is retired.
+        retired: [u8; 16],
+        /// The replica's name. It gets a new Raft id.
+        replica: ReplicaId,
+        /// Its store.
+        token: EnlistToken,
+    },
+    /// From the next entry on, the rules of this version hold (safety rule R13). It is one more than the version in force; another
+    /// one changes nothing.
+    Upgrade {
+        /// The version.
+        version: RulesVersion,
+    },
 }
 
 /// What applying a command answers.
@@ -70,10 +87,12 @@ pub enum Reply {
     Attempt(Result<u32, AttemptRefusal>),
     /// Whether the outcome was recorded.
     Outcome(Result<(), AttemptRefusal>),
-    /// The id that was reserved.
+    /// The id that was reserved, or that a survivor goes on under.
     Reserved(u64),
     /// Whether the store has the id.
     Enlisted(Result<(), EnlistRefusal>),
+    /// The version of the rules that is in force.
+    Upgraded(RulesVersion),
 }
 
 /// Why bytes in the log are not a command that this build knows. It stops before applying them.

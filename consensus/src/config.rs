@@ -7,6 +7,7 @@ use std::time::Duration;
 use ollin_protocol::units::ReplicaId;
 
 use crate::leadership::{TimerProfile, Timers};
+use crate::rules::Supported;
 
 /// Settings of one replica of the signing log.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct ConsensusConfig {
     pub election_timeout_min: Duration,
     /// Most silence; also the leader's lease.
     pub election_timeout_max: Duration,
+    /// The versions of the rules that this replica supports. Default [`Supported::RELEASED`].
+    pub rules: Supported,
     /// A snapshot is taken after that many entries. Default 5000.
     pub snapshot_every: u64,
 }
@@ -60,6 +63,7 @@ impl ConsensusConfig {
             heartbeat: timers.heartbeat,
             election_timeout_min: timers.election_timeout_min,
             election_timeout_max: timers.election_timeout_max,
+            rules: Supported::RELEASED,
             snapshot_every: 5000,
         }
     }

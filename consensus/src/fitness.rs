@@ -12,6 +12,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::Supported;
+
 pub use decide::{Candidate, Decision, History, Rules, Situation, StayReason, decide, stands_back};
 pub use steady::{Patience, Steady};
 
@@ -54,6 +56,8 @@ pub struct Report {
     pub sync_ms: Option<u32>,
     /// How long ago it handed leadership over, in milliseconds, the newest first; at most [`Report::HAND_OVERS`].
     pub hand_overs_ms: Vec<u64>,
+    /// The versions of the rules that its program supports (safety rule R13).
+    pub rules: Supported,
 }
 
 impl Report {

@@ -33,18 +33,22 @@ mod fuzz;
 mod grant;
 mod halt;
 mod leadership;
+mod lineage;
 mod log;
 pub mod membership;
 mod offline;
 mod raft;
 mod recovery;
+mod retired;
 mod role;
+mod rules;
 mod runtime;
 mod sealed;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;
 pub mod state;
 mod store;
+mod survivor;
 mod transport;
 mod view;
 
@@ -63,14 +67,16 @@ pub use leadership::{
 };
 pub use log::{
     AttemptError, BoundDuty, ClaimError, ClaimRequest, CommandError, CreateError, InvalidClaim, MemberError, OpenError, Parts,
-    ProceedError, SeenSignature, SigningLog,
+    ProceedError, SeenSignature, SigningLog, UpgradeError,
 };
 pub use membership::{MemberChanged, MemberKind, MemberOrder, MemberRefusal};
 pub use offline::{OfflineError, OfflineLog};
 pub use ollin_guard::{Binding, Duty, DutyKind, Evidence, Fault, Phase, Refusal, Sighting, planted};
 pub use recovery::{Anchor, Memory, Promise, StartRefusal, default_anchor_directory};
 pub use role::{LogIndex, Role, Term};
+pub use rules::{RulesVersion, Supported, UpgradeRefusal, Upgraded};
 pub use sealed::SealError;
 pub use store::{Batch, Change, Disk, DiskError, Fatal, Record, StoreError, Table};
+pub use survivor::{RecoverError, Recovered, recover_from_survivor};
 pub use transport::{Fingerprint, Freight, Lane, Parcel, Server, Serving, TlsError, Wire, WireError};
 pub use view::{ClusterView, MemberView};

@@ -13,6 +13,7 @@ mod open;
 mod propose;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -48,7 +49,9 @@ use crate::view::{ClusterView, MemberView};
 use horizon::Horizon;
 
 pub use claim::ClaimRequest;
-pub use error::{AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, MemberError, OpenError, ProceedError};
+pub use error::{
+    AttemptError, ClaimError, CommandError, CreateError, InvalidClaim, MemberError, OpenError, ProceedError, UpgradeError,
+};
 pub use evidence::SeenSignature;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use open::Opened;
@@ -269,6 +272,7 @@ impl SigningLog {
                 address: member.address,
                 voter: voters.contains(&id),
                 lag,
+                rules: self.supported_by(id),
                 last_heard_ms: heard.map(|heard| u64::try_from(heard.as_millis()).unwrap_or(u64::MAX)),
             }
         };
@@ -277,6 +281,8 @@ impl SigningLog {
             replica: inner.config.replica,
             raft_id: inner.shared.me.replica,
             phase: state.guard().phase(),
+            rules: state.rules(),
+            supported: inner.config.rules,
             leader: metrics.current_leader.and_then(|id| inner.shared.name(id)),
             term: Term::new(metrics.current_term),
             last_log: metrics.last_log_index.map(LogIndex::new),

@@ -63,6 +63,15 @@ pub(crate) fn seal(value: &impl Serialize) -> Vec<u8> {
 
 /// Reads what [`seal`] wrote, and nothing else.
 pub(crate) fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SealError> {
+    from_bytes(body(bytes)?)
+}
+
+/// Reads the first field of what [`seal`] wrote: what follows may be of a form that is not known here.
+pub(crate) fn open_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SealError> {
+    Ok(postcard::take_from_bytes(body(bytes)?)?.0)
+}
+
+fn body(bytes: &[u8]) -> Result<&[u8], SealError> {
     let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else {
         return Err(SealError::Truncated { bytes: bytes.len() });
     };
@@ -73,7 +82,7 @@ pub(crate) fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SealError> {
     if found != checksum(version, body) && !planted(Fault::SealUnchecked) {
         return Err(SealError::Checksum);
     }
-    from_bytes(body)
+    Ok(body)
 }
 
 fn checksum(version: u8, body: &[u8]) -> [u8; 32] {

@@ -10,7 +10,9 @@ use crate::audit::AuditTrail;
 use crate::chain::{Chain, Position};
 use crate::command::{Command, CommandBytesError, Envelope, Origin, Reply};
 use crate::entry::{Body, Entry, StoredMembership};
+use crate::lineage::Lineage;
 use crate::membership::Roster;
+use crate::rules::{RulesVersion, Supported};
 use crate::sealed::{self, SealError};
 
 /// Settled demands that are remembered. One that comes up again after that costs another closing, and no more.
@@ -19,6 +21,7 @@ const SETTLED_KEPT: usize = 256;
 /// Everything that the log has led to. Applying is a pure function of the entries so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
+    rules: RulesVersion,
     applied: Option<Position>,
     membership: StoredMembership,
     guard: Guard,
@@ -26,6 +29,7 @@ pub struct State {
     audit: AuditTrail,
     roster: Roster,
     settled: VecDeque<(u64, u64)>,
+    lineage: Lineage,
 }
 
 /// The answer to an applied command.
@@ -53,6 +57,16 @@ pub enum ApplyError {
     Diverged {
         /// The entry.
         index: u64,
+    },
+    /// From it on the rules of a version hold that this replica does not support.
+    #[error("entry {index} raises the rules to version {version}, this program supports {supported}: start one that supports it")]
+    Rules {
+        /// The entry.
+        index: u64,
+        /// The version.
+        version: RulesVersion,
+        /// What is supported.
+        supported: Supported,
     },
     /// Its command is unknown.
     #[error("entry {index} cannot be applied")]
@@ -83,6 +97,17 @@ pub enum StateBytesError {
     /// No sequence of reservations and memberships leads to these ids.
     #[error("the Raft ids contradict the members")]
     Roster,
+    /// It is judged by rules that this program does not know.
+    #[error("a state under version {version} of the rules, this program supports {supported}: start one that supports it")]
+    Rules {
+        /// The version.
+        version: RulesVersion,
+        /// What is supported.
+        supported: Supported,
+    },
+    /// No sequence of recoveries leads to these retired clusters.
+    #[error("the retired clusters are newer than the state")]
+    Lineage,
     /// The members were set by an entry that was not applied.
     #[error("the members are newer than the state")]
     Membership,
@@ -94,6 +119,8 @@ pub enum StateBytesError {
 /// The stored form, without and within the seal.
 #[derive(Serialize, Deserialize)]
 struct Record {
+    /// First: whoever does not support it reads no further.
+    rules: RulesVersion,
     applied: Option<Position>,
     membership: StoredMembership,
     guard: Vec<u8>,
@@ -101,6 +128,7 @@ struct Record {
     audit: AuditTrail,
     roster: Roster,
     settled: VecDeque<(u64, u64)>,
+    lineage: Lineage,
 }
 
 impl State {
@@ -110,6 +138,16 @@ impl State {
     /// # Errors
     /// [`ApplyError`]: nothing was changed, and nothing after it may be applied.
     pub(crate) fn apply(&mut self, entry: &Entry, known: Option<Position>) -> Result<Option<Applied>, ApplyError> {
+        self.apply_as(Supported::BUILD, entry, known)
+    }
+
+    /// The same by a replica that supports these versions of the rules.
+    pub(crate) fn apply_as(
+        &mut self,
+        supported: Supported,
+        entry: &Entry,
+        known: Option<Position>,
+    ) -> Result<Option<Applied>, ApplyError> {
         if let Some(applied) = self.applied
             && entry.index <= applied.index
             && !planted(Fault::AppliedTwice)
@@ -134,6 +172,13 @@ impl State {
                 let decoded = Envelope::decode(bytes);
                 let Envelope { origin, command } =
                     decoded.map_err(|source| ApplyError::Command { index: entry.index, source })?;
+                if let Command::Upgrade { version } = command
+                    && version == self.rules.next()
+                    && !supported.includes(version)
+                    && !planted(Fault::UnknownVersionApplied)
+                {
+                    return Err(ApplyError::Rules { index: entry.index, version, supported });
+                }
                 Some(Applied { origin, reply: self.execute(&command, entry.index) })
             }
         };
@@ -143,7 +188,12 @@ impl State {
 
     fn execute(&mut self, command: &Command, index: u64) -> Reply {
         match command {
-            Command::Guard(command) => Reply::Guard(self.audit.apply(&mut self.guard, command, index)),
+            Command::Guard(command) => {
+                let reply = self.audit.apply(&mut self.guard, command, index);
+                #[cfg(any(test, feature = "next-rules"))]
+                self.follow(command, index);
+                Reply::Guard(reply)
+            }
             Command::Attempt(request) => {
                 let bundle_root = match &request.content {
                     AttemptContent::Bundle { duty } => self.guard.bound(duty).map(|bound| bound.root),
@@ -163,7 +213,40 @@ impl State {
                 self.settled.drain(..self.settled.len().saturating_sub(SETTLED_KEPT));
                 Reply::Guard(reply)
             }
+            Command::Upgrade { version } => {
+                if *version == self.rules.next() {
+                    self.rules = *version;
+                }
+                Reply::Upgraded(self.rules)
+            }
+            Command::Recover { retired, replica, token } => {
+                self.lineage.retire(*retired, index);
+                let id = self.roster.reserve(*replica, index);
+                // The id was made a moment ago: no other store has taken it.
+                drop(self.roster.enlist(id, *token));
+                Reply::Reserved(id)
+            }
         }
+    }
+
+    /// The rule that version 2 adds, in test builds alone: behind a claim the floor follows what is bound, so that every replica
+    /// shows by which rules it judges.
+    #[cfg(any(test, feature = "next-rules"))]
+    fn follow(&mut self, command: &GuardCommand, index: u64) {
+        const BEHIND: u64 = 2;
+        if self.rules < RulesVersion::NEXT || !matches!(command, GuardCommand::Claim(_)) {
+            return;
+        }
+        let Some(slot) = self.guard.highest_slot().and_then(|highest| highest.get().checked_sub(BEHIND)) else { return };
+        let slot = ollin_protocol::units::Slot::new(slot);
+        if self.guard.floor() < Some(slot) {
+            self.audit.apply(&mut self.guard, &GuardCommand::RaiseFloor { slot }, index);
+        }
+    }
+
+    /// The version of the rules in force.
+    pub fn rules(&self) -> RulesVersion {
+        self.rules
     }
 
     /// The guard.
@@ -186,6 +269,11 @@ impl State {
         &self.settled
     }
 
+    /// The clusters that were retired for this one.
+    pub(crate) fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
     pub(crate) fn applied(&self) -> Option<Position> {
         self.applied
     }
@@ -201,6 +289,7 @@ impl State {
     /// The state as bytes, with version and checksum. Equal states give equal bytes.
     pub fn encode(&self) -> Vec<u8> {
         sealed::seal(&Record {
+            rules: self.rules,
             applied: self.applied,
             membership: self.membership.clone(),
             guard: self.guard.encode(),
@@ -208,7 +297,16 @@ impl State {
             audit: self.audit.clone(),
             roster: self.roster.clone(),
             settled: self.settled.clone(),
+            lineage: self.lineage.clone(),
         })
+    }
+
+    /// The version of the rules of an encoded state, whether this program supports it or not.
+    ///
+    /// # Errors
+    /// [`SealError`] for damage, or what is no state.
+    pub(crate) fn rules_of(bytes: &[u8]) -> Result<RulesVersion, SealError> {
+        sealed::open_first(bytes)
     }
 
     /// Reads what [`State::encode`] wrote.
@@ -216,6 +314,10 @@ impl State {
     /// # Errors
     /// [`StateBytesError`] for damage, another version, or a state that no sequence of commands leads to.
     pub fn decode(bytes: &[u8]) -> Result<Self, StateBytesError> {
+        let version = Self::rules_of(bytes)?;
+        if !Supported::BUILD.includes(version) {
+            return Err(StateBytesError::Rules { version, supported: Supported::BUILD });
+        }
         let record: Record = sealed::open(bytes)?;
         if !record.attempts.is_consistent() {
             return Err(StateBytesError::Attempts);
@@ -226,12 +328,15 @@ impl State {
         if !record.roster.is_consistent(&record.membership.membership) {
             return Err(StateBytesError::Roster);
         }
+        if !record.lineage.is_consistent(record.applied.map(|applied| applied.index)) {
+            return Err(StateBytesError::Lineage);
+        }
         let guard = Guard::decode(&record.guard)?;
-        let Record { applied, membership, attempts, audit, roster, settled, guard: _ } = record;
+        let Record { rules, applied, membership, attempts, audit, roster, settled, lineage, guard: _ } = record;
         if membership.set_by > applied.map(|applied| (applied.term, applied.index)) {
             return Err(StateBytesError::Membership);
         }
-        let state = Self { applied, membership, guard, attempts, audit, roster, settled };
+        let state = Self { rules, applied, membership, guard, attempts, audit, roster, settled, lineage };
         // Equal states must have equal bytes on every replica, and postcard alone takes repeated keys and longer spellings of numbers.
         if state.settled.len() > SETTLED_KEPT || state.encode() != bytes {
             return Err(StateBytesError::NotCanonical);
@@ -241,139 +346,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use alloy_primitives::{Address, B256};
-    use bytes::Bytes;
-    use ollin_guard::{Binding, Claim, Duty, DutyKind, Verdict};
-    use ollin_protocol::units::{SigningRoot, Slot};
-
-    use super::*;
-    use crate::attempt::{AttemptRefusal, AttemptRequest, Fees};
-
-    const ATTESTER: Address = Address::repeat_byte(1);
-
-    fn entry(index: u64, command: Command) -> Entry {
-        let origin = Origin { replica: 1, boot: 2, sequence: index };
-        Entry { term: 1, index, body: Body::Command(Bytes::from(Envelope { origin, command }.encode())) }
-    }
-
-    fn duty() -> Duty {
-        Duty { slot: Slot::new(9), kind: DutyKind::AttestationsAndSigners, attester: ATTESTER }
-    }
-
-    fn history() -> Vec<Entry> {
-        let binding = Binding { chain_id: 1, rollup: Address::ZERO, attesters: BTreeSet::from([ATTESTER]) };
-        let claim = Claim { duties: vec![duty()], root: SigningRoot::new(B256::repeat_byte(4)), payload: vec![1] };
-        let attempt = AttemptRequest {
-            slot: Slot::new(9),
-            publisher: ATTESTER,
-            nonce: 0,
-            content: AttemptContent::Bundle { duty: duty() },
-            gas_limit: 1,
-            fees: Fees { max_priority_fee_per_gas: 1, max_fee_per_gas: 1, max_fee_per_blob_gas: 1 },
-        };
-        let commands = [
-            Command::Guard(GuardCommand::Bind(binding)),
-            Command::Guard(GuardCommand::Open { floor: Slot::new(3) }),
-            Command::Attempt(attempt),
-            Command::Guard(GuardCommand::Claim(vec![claim])),
-            Command::Attempt(attempt),
-        ];
-        (0..).zip(commands).map(|(index, command)| entry(index, command)).collect()
-    }
-
-    #[test]
-    fn a_bundle_is_recorded_only_once_its_duty_is_bound() {
-        let mut state = State::default();
-        let replies: Vec<Reply> = history().iter().map(|entry| state.apply(entry, None).unwrap().unwrap().reply).collect();
-        let no_bundle = AttemptRefusal::NoBundle { duty: duty(), slot: Slot::new(9) };
-        assert_eq!(
-            replies,
-            [
-                Reply::Guard(GuardReply::Done),
-                Reply::Guard(GuardReply::Done),
-                Reply::Attempt(Err(no_bundle)),
-                Reply::Guard(GuardReply::Verdicts(vec![Verdict::Granted { newly_bound: true }])),
-                Reply::Attempt(Ok(0)),
-            ]
-        );
-    }
-
-    /// 20 slots of a cluster with 500 attesters, as the guard's own test has them, here with the audit beside them.
-    #[test]
-    fn a_snapshot_of_ten_thousand_live_duties_stays_under_five_mebibytes() {
-        let attesters: Vec<Address> = (1_u64..=500).map(|number| Address::left_padding_from(&number.to_be_bytes())).collect();
-        let binding = Binding { chain_id: 1, rollup: Address::ZERO, attesters: attesters.iter().copied().collect() };
-        let mut commands = vec![GuardCommand::Bind(binding), GuardCommand::Open { floor: Slot::new(1_000_000) }];
-        for slot in (1_000_001..=1_000_020).map(Slot::new) {
-            let claim = |kind, attesters: &[Address], byte, bytes| Claim {
-                duties: attesters.iter().map(|attester| Duty { slot, kind, attester: *attester }).collect(),
-                root: SigningRoot::new(B256::repeat_byte(byte)),
-                payload: vec![byte; bytes],
-            };
-            let block = |index| DutyKind::BlockProposal { index: ollin_protocol::units::BlockIndex::new(index) };
-            let blocks = (0..3).map(|index| claim(block(index), &attesters[..1], 2, 8_700));
-            let rest = [
-                claim(DutyKind::Attestation, &attesters, 1, 450),
-                claim(DutyKind::CheckpointProposal, &attesters[..1], 3, 9_100),
-                claim(DutyKind::AttestationsAndSigners, &attesters[..1], 4, 5_000),
-            ];
-            commands.push(GuardCommand::Claim(blocks.chain(rest).collect()));
-        }
-        let mut state = State::default();
-        for (index, command) in (0..).zip(commands) {
-            state.apply(&entry(index, Command::Guard(command)), None).unwrap();
-        }
-        let bytes = state.encode();
-        assert_eq!((state.guard().live_duties(), state.audit().head().count), (10_100, 122));
-        assert!(bytes.len() < 5 << 20, "{} bytes", bytes.len());
-        assert_eq!(State::decode(&bytes).unwrap(), state);
-    }
-
-    #[test]
-    fn equal_histories_give_equal_bytes_and_a_snapshot_goes_on_where_it_was_taken() {
-        let mut whole = State::default();
-        for entry in history() {
-            whole.apply(&entry, None).unwrap();
-        }
-        for cut in 0..history().len() {
-            let mut state = State::default();
-            for entry in &history()[..cut] {
-                state.apply(entry, None).unwrap();
-            }
-            let mut resumed = State::decode(&state.encode()).unwrap();
-            assert_eq!(resumed, state);
-            for entry in &history()[cut..] {
-                resumed.apply(entry, None).unwrap();
-            }
-            assert_eq!(resumed.encode(), whole.encode());
-        }
-    }
-
-    #[test]
-    fn an_unknown_command_and_a_repeated_entry_stop_before_anything_changes() {
-        let mut state = State::default();
-        state.apply(&history()[0], None).unwrap();
-        let before = state.clone();
-        let unknown = Entry { term: 1, index: 1, body: Body::Command(Bytes::from_static(&[2, 0])) };
-        assert!(matches!(state.apply(&unknown, None), Err(ApplyError::Command { index: 1, .. })));
-        assert!(matches!(state.apply(&history()[0], None), Err(ApplyError::Repeated { index: 0, applied: 0 })));
-        assert_eq!(state, before);
-    }
-
-    #[test]
-    fn damaged_bytes_are_no_state() {
-        let mut state = State::default();
-        for entry in history() {
-            state.apply(&entry, None).unwrap();
-        }
-        let bytes = state.encode();
-        for position in (0..bytes.len()).step_by(7) {
-            let mut changed = bytes.clone();
-            changed[position] ^= 1;
-            assert!(State::decode(&changed).is_err(), "changed at {position}");
-        }
-    }
-}
+mod tests;

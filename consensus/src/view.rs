@@ -6,6 +6,7 @@ use ollin_protocol::units::{ReplicaId, Slot};
 use crate::membership::MemberKind;
 use crate::recovery::Memory;
 use crate::role::{LogIndex, Term};
+use crate::rules::{RulesVersion, Supported};
 
 /// One replica's knowledge of the cluster at one moment. Nothing in it is secret, and no root of ours is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub struct ClusterView {
     pub raft_id: u64,
     /// How far the cluster has been set up.
     pub phase: Phase,
+    /// The version of the rules in force.
+    pub rules: RulesVersion,
+    /// The versions that this replica's program supports.
+    pub supported: Supported,
     /// The leader, as far as this replica knows.
     pub leader: Option<ReplicaId>,
     /// The current term.
@@ -63,6 +68,8 @@ pub struct MemberView {
     pub voter: bool,
     /// How many entries it lags behind; known by the leader only.
     pub lag: Option<u64>,
+    /// The versions of the rules that its program supports, if it has said so lately.
+    pub rules: Option<Supported>,
     /// How long ago an authenticated frame of it arrived; `None` for this replica and before the first.
     pub last_heard_ms: Option<u64>,
 }

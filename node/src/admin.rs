@@ -5,11 +5,13 @@ mod members;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ollin_consensus::{Answer, Ask, Binding, CommandError, CreateError, SigningLog};
+use ollin_consensus::{Answer, Ask, Binding, CommandError, CreateError, SigningLog, UpgradeError, Upgraded};
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
 use ollin_protocol::units::{ReplicaId, Slot};
-use ollin_rpc::{AdminCommand, ClusterCreated, CreateOrder, CreationRefused, LeadershipOrder, OrderDone, OrderRefused};
+use ollin_rpc::{
+    AdminCommand, ClusterCreated, CreateOrder, CreationRefused, LeadershipOrder, OrderDone, OrderRefused, RulesUpgraded,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +61,10 @@ pub(crate) async fn serve(
                 let sources = serve::Sources { log: &log, chain: chain.as_ref(), missed: &missed };
                 let _ = reply.send(serve::answer(&sources, request).await);
             }
+            Some(AdminCommand::Upgrade { reply }) => {
+                // Whoever asked may have gone; the outcome is in the log and in the status.
+                let _ = reply.send(upgrade(&log).await);
+            }
             Some(AdminCommand::ChangeMembers { change, reply }) => {
                 let outcome = members::change(&log, &leadership, change).await;
                 // Whoever asked may have gone; the outcome is in the log and in the status.
@@ -67,6 +73,20 @@ pub(crate) async fn serve(
             None => return,
         }
     }
+}
+
+async fn upgrade(log: &SigningLog) -> Result<RulesUpgraded, OrderRefused> {
+    let Upgraded { version, already } = log.upgrade().await.map_err(|error| {
+        tracing::warn!(%error, "the version of the rules is not raised");
+        let code = match &error {
+            UpgradeError::NotLeader { .. } => "not_leader",
+            UpgradeError::Unknown { .. } => "unknown",
+            UpgradeError::Refused(refusal) => refusal.code(),
+            UpgradeError::Halted { .. } => "halted",
+        };
+        OrderRefused { code: code.to_owned(), message: error.to_string() }
+    })?;
+    Ok(RulesUpgraded { version: version.get(), already })
 }
 
 fn proceed_without(log: &SigningLog, replica: ReplicaId) -> Answer {

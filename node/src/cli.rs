@@ -3,6 +3,7 @@
 pub(crate) mod duties;
 mod leadership;
 mod members;
+mod recover;
 
 use std::path::PathBuf;
 
@@ -10,8 +11,9 @@ use clap::{Args, Parser, Subcommand};
 use ollin_protocol::units::ReplicaId;
 use reqwest::Url;
 
-pub(crate) use leadership::{AdminAccess, DrainArgs, ProceedArgs, TransferArgs};
+pub(crate) use leadership::{AdminAccess, DrainArgs, ProceedArgs, TransferArgs, UpgradeArgs};
 pub(crate) use members::{AddArgs, DiscardArgs, MembersCommand, Newcomer, OneArgs, ReplaceArgs, Target};
+pub(crate) use recover::RecoverArgs;
 
 use crate::config::{Modules, SettingFlags, StartRequest};
 
@@ -105,6 +107,10 @@ pub(crate) enum ClusterCommand {
     Drain(DrainArgs),
     /// Let a replica that recovers go on without one that is down; the slots that have begun are closed
     ProceedWithout(ProceedArgs),
+    /// Make a new cluster of the last replica of one whose quorum is lost for good; the slots that have begun are closed
+    Recover(RecoverArgs),
+    /// Raise the version of the rules, when the programs of all members support the next one
+    Upgrade(UpgradeArgs),
     #[command(flatten)]
     Members(MembersCommand),
 }

@@ -55,6 +55,8 @@ pub(crate) struct NodeConfig {
     pub(crate) failpoints: Option<PathBuf>,
     /// The rule that is broken on purpose; only in a build that can.
     pub(crate) planted: Option<ollin_consensus::Fault>,
+    /// The versions of the rules that it supports; more than a release does only in a build that can.
+    pub(crate) rules: ollin_consensus::Supported,
     /// What the operator should know about these settings: logged once at start.
     pub(crate) notes: Vec<String>,
     printed: String,
@@ -114,6 +116,7 @@ impl NodeConfig {
         let outlet_record = reader.optional("outlet_record", parse::path);
         let failpoints = reader.optional("failpoints", parse::failpoints);
         let planted = reader.optional("planted", parse::planted);
+        let rules = reader.optional("next_rules", parse::next_rules).unwrap_or_default();
 
         let complete = (data_directory, keystore_path, log, rpc, l1, sequencer, cluster, p2p);
         let (
@@ -145,6 +148,7 @@ impl NodeConfig {
             outlet_record,
             failpoints,
             planted,
+            rules,
             notes,
             printed,
         })

@@ -6,7 +6,7 @@ mod list;
 pub(crate) mod missed;
 mod offline;
 pub(crate) mod serve;
-mod verify;
+pub(crate) mod verify;
 
 use ollin_guard::{Duty, DutyKind};
 use ollin_protocol::units::{BlockIndex, SigningRoot};

@@ -82,6 +82,7 @@ mod tests {
             voter: true,
             witness: false,
             reachable: Some(true),
+            rules: None,
             lag: Some(0),
         };
         let mut status = ClusterStatus {

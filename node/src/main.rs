@@ -16,6 +16,7 @@ mod lead;
 mod leadership;
 mod members;
 mod order;
+mod recover;
 mod refusal;
 mod start;
 mod status;
@@ -66,6 +67,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Cluster(ClusterCommand::ProceedWithout(arguments)) => {
             return Ok(runtime()?.block_on(order::proceed_without(&arguments)));
         }
+        Command::Cluster(ClusterCommand::Upgrade(arguments)) => return Ok(runtime()?.block_on(order::upgrade(&arguments))),
+        Command::Cluster(ClusterCommand::Recover(arguments)) => return Ok(runtime()?.block_on(recover::run(&arguments))),
         Command::Cluster(ClusterCommand::Create(arguments)) => {
             return Ok(runtime()?.block_on(http::create_cluster(&arguments)));
         }

@@ -1,4 +1,4 @@
-//! Orders about leadership, sent to a replica's admin port.
+//! Orders about leadership and the version of the rules, sent to a replica's admin port.
 //!
 //! Exit codes: 0 it is done; 1 nothing is known of it, or nobody could be asked; 3 it was refused, or done without the effect that
 //! was wanted (a replica that is drained and still leads).
@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use ollin_rpc::{LeadershipOrder, OrderDone, OrderRefused};
+use ollin_rpc::{LeadershipOrder, OrderDone, OrderRefused, RulesUpgraded};
 use reqwest::{Client, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::cli::{AdminAccess, DrainArgs, ProceedArgs, TransferArgs};
+use crate::cli::{AdminAccess, DrainArgs, ProceedArgs, TransferArgs, UpgradeArgs};
 use crate::http::{send_any, with_key};
 use crate::refusal::{REFUSED, Refusal, exit};
 
@@ -44,10 +46,31 @@ async fn carry_out(admin: &AdminAccess, order: LeadershipOrder, missed: impl Fn(
     exit(admin.json, shown)
 }
 
+/// `ollin cluster upgrade`.
+pub(crate) async fn upgrade(arguments: &UpgradeArgs) -> ExitCode {
+    let admin = &arguments.admin;
+    let shown = post::<RulesUpgraded>(admin, "/cluster/upgrade", &serde_json::Value::Null).await.and_then(|upgraded| {
+        let RulesUpgraded { version, already } = upgraded;
+        if admin.json {
+            println!("{}", serde_json::to_string_pretty(&upgraded).context("the answer as JSON")?);
+        } else if already {
+            println!("version {version} of the rules is in force; no member knows a newer one");
+        } else {
+            println!("version {version} of the rules is in force");
+        }
+        Ok(ExitCode::SUCCESS)
+    });
+    exit(admin.json, shown)
+}
+
 async fn send(admin: &AdminAccess, order: LeadershipOrder) -> Result<OrderDone, Refusal> {
-    let url = admin.admin_url.join("/cluster/leadership").context("the admin URL of the replica")?;
+    post(admin, "/cluster/leadership", &order).await
+}
+
+async fn post<T: DeserializeOwned>(admin: &AdminAccess, path: &str, order: &impl Serialize) -> Result<T, Refusal> {
+    let url = admin.admin_url.join(path).context("the admin URL of the replica")?;
     let request = with_key(Client::new().post(url.clone()), admin.api_key_file.as_deref())?;
-    let response = send_any(request.json(&order).timeout(TIMEOUT), &url).await?;
+    let response = send_any(request.json(order).timeout(TIMEOUT), &url).await?;
     let status = response.status();
     let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
     if status == StatusCode::OK {

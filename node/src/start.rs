@@ -272,6 +272,7 @@ fn consensus_config(config: &NodeConfig) -> anyhow::Result<ConsensusConfig> {
     consensus.election_timeout_min = cluster.timers.election_timeout_min;
     consensus.election_timeout_max = cluster.timers.election_timeout_max;
     consensus.snapshot_every = cluster.snapshot_every;
+    consensus.rules = config.rules;
     consensus.anchor_directory = cluster.anchor_directory.clone().or_else(ollin_consensus::default_anchor_directory);
     Ok(consensus)
 }

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use ollin_archiver::{ArchiverView, Tip};
-use ollin_consensus::{ClusterView, Evidence, MemberKind, Memory, Phase, Role, SigningLog};
+use ollin_consensus::{ClusterView, Evidence, MemberKind, Memory, Phase, Role, SigningLog, Supported};
 use ollin_guard::DutyKind;
 use ollin_protocol::units::{L1BlockNumber, Slot};
 use ollin_rpc::view::{
     BlockRef, CheckpointRef, CheckpointTip, ClusterStatus, DutyState, DutyWord, FrozenAttester, L1Endpoint, L1Section, L2Tips,
     LeadershipSection, LogPosition, Member, P2pSection, PublisherBalance, RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord,
-    Warning,
+    RulesSection, Warning,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -162,6 +162,7 @@ impl StatusFeed {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cluster_id: Some(view.cluster_id.clone()),
             phase: if view.phase == Phase::Open { "open" } else { "sealed" }.to_owned(),
+            rules: RulesSection { version: view.rules.get(), supported: versions(view.supported) },
             replica: ReplicaSection {
                 id: view.replica,
                 raft_id: view.raft_id,
@@ -181,6 +182,7 @@ impl StatusFeed {
                 applied: view.applied.map(|index| index.get()),
             },
             floor: view.floor,
+            closed: view.closed,
             watermark: view.watermark,
             members: members(view, leads),
             attesters: keystore.into_iter().flat_map(|keystore| keystore.attesters()).map(|entry| entry.address).collect(),
@@ -332,6 +334,10 @@ fn role_word(view: &ClusterView, leads: bool) -> RoleWord {
     }
 }
 
+fn versions(supported: Supported) -> (u16, u16) {
+    (supported.oldest().get(), supported.newest().get())
+}
+
 fn frozen(evidence: &Evidence) -> FrozenAttester {
     let Evidence { duty, root, seen } = evidence;
     let kind = duty_word(duty.kind);
@@ -349,6 +355,7 @@ fn members(view: &ClusterView, leads: bool) -> Vec<Member> {
         voter: member.voter,
         witness: member.kind == MemberKind::Witness,
         reachable: reachable(member.raft_id, member.last_heard_ms),
+        rules: member.rules.map(versions),
         lag: member.lag,
     };
     view.members.iter().map(member).collect()

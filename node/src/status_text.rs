@@ -32,6 +32,8 @@ pub(crate) fn render(status: &ClusterStatus, health: &Health, ink: Ink) -> Strin
     }
     text.line("cluster", status.cluster_id.as_deref().unwrap_or("not created"));
     text.line("phase", or_dash(&status.phase));
+    let (oldest, newest) = status.rules.supported;
+    text.line("rules", &format!("version {}, this program supports {oldest} to {newest}", status.rules.version));
     let replica = &status.replica;
     text.line("replica", &format!("{}, {}, {}", replica.id, role(replica.role), duty_state(replica.duty_state)));
     let leader = status.leader.map_or("none known".to_owned(), |id| format!("replica {id}"));
@@ -43,6 +45,9 @@ pub(crate) fn render(status: &ClusterStatus, health: &Health, ink: Ink) -> Strin
     let numbers = [position.last, position.committed, position.applied].map(number);
     text.line("log", &format!("last {}, committed {}, applied {}", numbers[0], numbers[1], numbers[2]));
     text.line("floor", &format!("slot {}", number(status.floor.map(|slot| slot.get()))));
+    if let Some(closed) = status.closed {
+        text.line("closed", &format!("slot {closed}"));
+    }
     text.line("watermark", &format!("slot {}", number(status.watermark.map(|slot| slot.get()))));
 
     let members: Vec<_> = status.members.iter().map(|member| member_row(member, status)).collect();
@@ -258,7 +263,7 @@ mod tests {
         for (id, reachable) in [(1, Some(true)), (2, None), (13, Some(false))] {
             let (id, raft_id) = (ReplicaId::new(id), id);
             let (voter, lag) = (raft_id < 3, Some(raft_id));
-            status.members.push(Member { id, raft_id, address: None, voter, witness: false, reachable, lag });
+            status.members.push(Member { id, raft_id, address: None, voter, witness: false, reachable, rules: None, lag });
         }
         status.publishers.push(PublisherBalance { address: Address::ZERO, balance_wei: 1_234_567_890_123_456_789 });
         status.released = (0..12)

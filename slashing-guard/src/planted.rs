@@ -91,6 +91,10 @@ faults! {
     AppliedTwice = "applied-twice",
     /// a command that this version does not know is passed over
     UnknownCommandSkipped = "unknown-command-skipped",
+    /// rules of a version that this program does not support are taken for its own
+    UnknownVersionApplied = "unknown-version-applied",
+    /// the version of the rules is raised as soon as the leader supports it
+    UpgradeOfSome = "upgrade-of-some",
     /// a snapshot of another history is installed
     SnapshotOfOtherHistory = "snapshot-of-other-history",
     /// stored values are read whatever their checksum says
@@ -170,6 +174,12 @@ faults! {
     CreationUnlistened = "creation-unlistened",
     /// a cluster is created although a replica does not answer
     CreationOfSome = "creation-of-some",
+    /// a cluster that was made from a survivor takes its memory for whole
+    RecoveredWithoutClosing = "recovered-without-closing",
+    /// a survivor goes on although a quorum of its cluster answers
+    RecoveredBesideQuorum = "recovered-beside-quorum",
+    /// that its cluster was retired does not stop a replica
+    RetiredIgnored = "retired-ignored",
     /// clock and L1 may differ by any time
     ClockAgainstL1 = "clock-against-l1",
 

@@ -96,10 +96,18 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
         Test(Consensus, "store::tests::an_entry_that_does_not_continue_what_was_applied_halts", "store/tests.rs"),
     ] },
     Exhibit { fault: Fault::AppliedTwice, rule: "S5", place: "consensus/src/state.rs", catchers: &[
-        Test(Consensus, "state::tests::an_unknown_command_and_a_repeated_entry_stop_before_anything_changes", "state.rs"),
+        Test(Consensus, "state::tests::an_unknown_command_and_a_repeated_entry_stop_before_anything_changes", "state/tests.rs"),
     ] },
     Exhibit { fault: Fault::UnknownCommandSkipped, rule: "R13", place: "consensus/src/state.rs", catchers: &[
-        Test(Consensus, "state::tests::an_unknown_command_and_a_repeated_entry_stop_before_anything_changes", "state.rs"),
+        Test(Consensus, "state::tests::an_unknown_command_and_a_repeated_entry_stop_before_anything_changes", "state/tests.rs"),
+    ] },
+    Exhibit { fault: Fault::UnknownVersionApplied, rule: "R13", place: "consensus/src/state.rs", catchers: &[
+        Test(Consensus, "state::tests::a_version_that_is_not_supported_stops_a_replica_before_it_applies_and_the_others_judge_alike", "Upgraded"),
+        Test(Consensus, "log::tests::upgrade::an_old_program_stops_in_front_of_the_new_rules", "upgrade.rs"),
+    ] },
+    Exhibit { fault: Fault::UpgradeOfSome, rule: "R13", place: "consensus/src/rules/upgrade.rs", catchers: &[
+        Test(Consensus, "rules::upgrade::tests::who_does_not_support_it_or_is_silent_is_named", "Raise"),
+        Test(Consensus, "log::tests::upgrade::the_version_is_raised_only_when_every_member_supports_it", "upgrade.rs"),
     ] },
     Exhibit { fault: Fault::SnapshotOfOtherHistory, rule: "R2", place: "consensus/src/store/machine.rs", catchers: &[
         Test(Consensus, "store::tests::a_snapshot_survives_closing_and_one_of_another_history_halts", "store/tests.rs"),
@@ -216,6 +224,15 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     ] },
     Exhibit { fault: Fault::CreationOfSome, rule: "R9", place: "consensus/src/log/create.rs", catchers: &[
         Test(Consensus, "log::tests::before_the_cluster_exists_nothing_is_granted_and_creation_needs_everyone", "log/tests.rs"),
+    ] },
+    Exhibit { fault: Fault::RecoveredWithoutClosing, rule: "R12", place: "consensus/src/recovery/roll_call.rs", catchers: &[
+        Test(Consensus, "log::tests::survivor::the_survivor_goes_on_with_all_that_was_bound_and_grants_nothing_in_slots_that_had_begun", "its first start demands a closing"),
+    ] },
+    Exhibit { fault: Fault::RecoveredBesideQuorum, rule: "R12", place: "consensus/src/survivor.rs", catchers: &[
+        Test(Consensus, "log::tests::survivor::a_running_replica_a_living_quorum_unnamed_losses_and_an_older_disk_are_refused", "survivor.rs"),
+    ] },
+    Exhibit { fault: Fault::RetiredIgnored, rule: "R12", place: "consensus/src/transport/client.rs", catchers: &[
+        Test(Consensus, "log::tests::survivor::only_who_shows_the_recorded_certificate_can_stop_a_replica", "survivor.rs"),
     ] },
     Exhibit { fault: Fault::ClockAgainstL1, rule: "R7", place: "node/sequencer/src/sequencer.rs", catchers: &[
         Test(Sequencer, "sequencer::tests::the_latest_slot_follows_the_later_of_clock_and_l1_and_is_unknown_while_they_disagree", "L1 lags, or the clock jumped"),
@@ -334,11 +351,8 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
 
 /// Rules without a planted fault, and why.
 #[cfg(test)]
-const WITHOUT: &[(&str, &str)] = &[
-    ("R12", "recovery from a survivor is not built"),
-    ("R17", "transactions and their spreading are not built"),
-    ("R26", "drop-in ports are not built"),
-];
+const WITHOUT: &[(&str, &str)] =
+    &[("R17", "transactions and their spreading are not built"), ("R26", "drop-in ports are not built")];
 
 #[cfg(test)]
 mod tests {

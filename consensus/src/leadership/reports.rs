@@ -87,7 +87,7 @@ impl Leadership {
 }
 
 impl SigningLog {
-    /// Sets the readings of this replica; the rest of the report (grants, disk, hand-overs) is filled in here. It is sent to the
+    /// Sets the readings of this replica; the rest of the report (grants, disk, hand-overs, rules) is filled in here. It is sent to the
     /// other members twice a second.
     pub fn set_report(&self, report: Report) {
         let inner = self.inner();
@@ -95,8 +95,9 @@ impl SigningLog {
         let sync_ms = sync.map(|sync| u32::try_from(sync.as_millis()).unwrap_or(u32::MAX));
         let disk_stalled = *inner.shared.leadership.stalled().borrow();
         let takes_part = !inner.shared.halt.is_halted() && inner.shared.recovery.memory() != Memory::Recovering;
+        let rules = inner.config.rules;
         let can_grant = report.can_grant && takes_part && !self.is_wholly_frozen();
-        inner.shared.leadership.set_own_report(Report { sync_ms, disk_stalled, can_grant, ..report });
+        inner.shared.leadership.set_own_report(Report { sync_ms, disk_stalled, can_grant, rules, ..report });
     }
 
     /// This replica's report as the others get it.

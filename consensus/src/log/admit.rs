@@ -13,6 +13,7 @@ use super::OpenError;
 use crate::admission::{self, Admission, AdmissionRefusal, Enlistment, Testimony};
 use crate::halt::Halt;
 use crate::membership::{EnlistRefusal, Member};
+use crate::rules::Supported;
 use crate::runtime;
 use crate::store::{Database, Identity};
 use crate::transport::{Client, Lane, Request, Response, Wire, testimony};
@@ -56,7 +57,7 @@ pub(super) async fn admit(
         return Ok(Admitted { identity, members, set_by, has_id: true, refusal: None });
     }
     let unnamed = Identity { cluster, name, id: name.get(), token: None, enlisted: true };
-    Ok(match admission::decide(name, &testimonies) {
+    Ok(match admission::decide((cluster, name), &testimonies) {
         Admission::Join { id } => {
             let identity = Identity { id, token: Some(admission::new_token()), enlisted: false, ..unnamed };
             database.adopt(&identity)?;
@@ -79,6 +80,7 @@ pub(super) async fn enlist(
     database: &Arc<Database>,
     client: &Client,
     admitted: &Admitted,
+    rules: Supported,
 ) -> Result<Option<AdmissionRefusal>, OpenError> {
     let Identity { id, token: Some(token), enlisted: false, name, .. } = admitted.identity else {
         return Ok(None);
@@ -87,13 +89,16 @@ pub(super) async fn enlist(
     let mut reason = "no member answers".to_owned();
     while runtime::now() < deadline {
         for peer in admitted.members.iter().filter(|(_, member)| member.name != name).map(|(peer, _)| *peer) {
-            match client.call(peer, Lane::Heartbeat, Request::Enlist { token }, WAIT).await {
+            match client.call(peer, Lane::Heartbeat, Request::Enlist { token, rules }, WAIT).await {
                 Ok(Response::Enlist(Ok(()))) => {
                     database.adopt(&Identity { enlisted: true, ..admitted.identity })?;
                     return Ok(None);
                 }
                 Ok(Response::Enlist(Err(EnlistRefusal::Taken { .. } | EnlistRefusal::NotReserved { .. }))) => {
                     return Ok(Some(AdmissionRefusal::Taken { replica: name, id }));
+                }
+                Ok(Response::Enlist(Err(EnlistRefusal::Rules { version, supported }))) => {
+                    return Ok(Some(AdmissionRefusal::Rules { replica: name, version, supported }));
                 }
                 Ok(_) => reason = format!("an answer of another kind from Raft id {peer}"),
                 Err(error) => reason = error.to_string(),
@@ -107,6 +112,7 @@ pub(super) async fn enlist(
 /// Goes on asking for a store without an id: it may be added, or others may turn out to hold the cluster's log.
 pub(super) struct Applicant {
     pub(super) wire: Arc<dyn Wire>,
+    pub(super) cluster: [u8; 16],
     pub(super) name: ReplicaId,
     pub(super) listed: BTreeMap<u64, Member>,
     pub(super) enlistment: Enlistment,
@@ -124,7 +130,7 @@ impl Applicant {
                 () = self.stop.cancelled() => return,
                 () = runtime::sleep(EVERY) => {}
             }
-            match admission::decide(self.name, &ask(self.wire.as_ref(), self.name, &self.listed).await) {
+            match admission::decide((self.cluster, self.name), &ask(self.wire.as_ref(), self.name, &self.listed).await) {
                 // In the creation of a cluster the others have a log a moment earlier.
                 _ if self.enlistment.is_done() => return,
                 Admission::Fresh => {}

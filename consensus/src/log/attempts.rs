@@ -26,7 +26,9 @@ impl SigningLog {
         let unknown = || AttemptError::Unknown { waited_ms: elapsed_ms(started) };
         let number = match self.propose(Command::Attempt(request), deadline).await? {
             Reply::Attempt(answer) => answer?,
-            Reply::Guard(_) | Reply::Outcome(_) | Reply::Reserved(_) | Reply::Enlisted(_) => return Err(unknown()),
+            Reply::Guard(_) | Reply::Outcome(_) | Reply::Reserved(_) | Reply::Enlisted(_) | Reply::Upgraded(_) => {
+                return Err(unknown());
+            }
         };
         let state = self.inner.state.read();
         let recorded = state.attempts().open_attempt(request.publisher, request.nonce, number);

@@ -61,9 +61,12 @@ impl SigningLog {
         let verdicts = match answer? {
             Reply::Guard(GuardReply::Verdicts(verdicts)) => verdicts,
             Reply::Guard(GuardReply::Rejected(rejection)) => return Err(rejection.into()),
-            Reply::Guard(GuardReply::Done) | Reply::Attempt(_) | Reply::Outcome(_) | Reply::Reserved(_) | Reply::Enlisted(_) => {
-                Vec::new()
-            }
+            Reply::Guard(GuardReply::Done)
+            | Reply::Attempt(_)
+            | Reply::Outcome(_)
+            | Reply::Reserved(_)
+            | Reply::Enlisted(_)
+            | Reply::Upgraded(_) => Vec::new(),
         };
         let answers = self.grants(&asked, verdicts).ok_or(ClaimError::Unknown { waited_ms: elapsed_ms(started) })?;
         metrics::histogram!("ollin_claim_seconds").record(runtime::elapsed(started));

@@ -15,6 +15,7 @@ use crate::directory::DirectoryError;
 use crate::leadership::Misfit;
 use crate::membership::MemberRefusal;
 use crate::recovery::StartRefusal;
+use crate::rules::{RulesVersion, Supported, UpgradeRefusal};
 use crate::store::StoreError;
 use crate::transport::TlsError;
 
@@ -93,6 +94,20 @@ pub enum OpenError {
         /// The id.
         id: u64,
         /// What happened.
+        reason: String,
+    },
+    /// The store's rules are of a version that this program does not support.
+    #[error("the log is under version {version} of the rules, this program supports {supported}: start one that supports it")]
+    Rules {
+        /// The version.
+        version: RulesVersion,
+        /// What is supported.
+        supported: Supported,
+    },
+    /// A committed entry of the own log cannot be applied.
+    #[error("the log cannot be applied: {reason}")]
+    Apply {
+        /// Why, and what to do.
         reason: String,
     },
     /// The listening address cannot be taken.
@@ -283,6 +298,32 @@ pub enum MemberError {
     /// It breaks a rule of the membership; nothing was changed.
     #[error(transparent)]
     Refused(#[from] MemberRefusal),
+    /// This replica stopped.
+    #[error("this replica is halted: {reason}")]
+    Halted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why the version of the rules was not raised, or is not known to be.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// Nothing was logged; another replica leads and could not be asked, or none does.
+    #[error("not the leader (leader: {}): ask again", leader.map_or_else(|| "none is known".to_owned(), |leader| format!("replica {leader}")))]
+    NotLeader {
+        /// Who leads, as far as this replica knows.
+        leader: Option<ReplicaId>,
+    },
+    /// It may have been raised.
+    #[error("no quorum answered within {waited_ms} ms: the version may have been raised, ask again")]
+    Unknown {
+        /// How long it waited.
+        waited_ms: u64,
+    },
+    /// A member does not support it; nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] UpgradeRefusal),
     /// This replica stopped.
     #[error("this replica is halted: {reason}")]
     Halted {

@@ -97,7 +97,8 @@ impl SigningLog {
             | Reply::Attempt(_)
             | Reply::Outcome(_)
             | Reply::Reserved(_)
-            | Reply::Enlisted(_) => Err(MemberError::Unknown { waited_ms: elapsed_ms(started) }),
+            | Reply::Enlisted(_)
+            | Reply::Upgraded(_) => Err(MemberError::Unknown { waited_ms: elapsed_ms(started) }),
         }
     }
 

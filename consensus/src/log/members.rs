@@ -22,6 +22,7 @@ use crate::membership::rule::{self, Answering, Health, Plan, Situation};
 use crate::membership::{EnlistRefusal, EnlistToken, Member, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::{LogId, Raft, from_log_id};
 use crate::recovery::Memory;
+use crate::rules::Supported;
 use crate::runtime;
 use crate::transport::{Answered, CallError, Lane, Order, Refused, Request, Response};
 
@@ -79,7 +80,8 @@ impl SigningLog {
                 () = stop.cancelled() => return,
                 order = orders.recv() => match order {
                     // Whoever asked may have gone; the outcome is in the log.
-                    Some(Order::Enlist { id, token, answer }) => drop(answer.send(self.enlist(id, token).await)),
+                    Some(Order::Enlist { id, token, rules, answer }) => drop(answer.send(self.enlist((id, token), rules).await)),
+                    Some(Order::Upgrade { answer }) => drop(answer.send(self.raise_rules().await)),
                     Some(Order::Evidence { seen, answer }) => drop(answer.send(self.take_evidence(seen).await)),
                     Some(Order::Members { order, answer }) => {
                         let changed = tokio::select! {
@@ -99,11 +101,19 @@ impl SigningLog {
         }
     }
 
-    async fn enlist(&self, id: u64, token: EnlistToken) -> Result<Result<(), EnlistRefusal>, MemberError> {
+    /// Who does not support the rules in force would stop at once, and might count as a voter until it is noticed (safety rule R13).
+    async fn enlist(&self, (id, token): (u64, EnlistToken), rules: Supported) -> Result<Result<(), EnlistRefusal>, MemberError> {
         let started = runtime::now();
+        if self.inner.role.borrow().active_term().is_none() {
+            return Err(self.not_leader().into());
+        }
+        let version = self.rules();
+        if !rules.includes(version) {
+            return Ok(Err(EnlistRefusal::Rules { version, supported: rules }));
+        }
         match self.propose(Command::Enlist { id, token }, started + DEADLINE).await? {
             Reply::Enlisted(answer) => Ok(answer),
-            Reply::Guard(_) | Reply::Attempt(_) | Reply::Outcome(_) | Reply::Reserved(_) => {
+            Reply::Guard(_) | Reply::Attempt(_) | Reply::Outcome(_) | Reply::Reserved(_) | Reply::Upgraded(_) => {
                 Err(MemberError::Unknown { waited_ms: elapsed_ms(started) })
             }
         }
@@ -126,7 +136,7 @@ impl SigningLog {
                 let replica = member.name;
                 let id = match self.propose(Command::ReserveId { replica }, deadline).await? {
                     Reply::Reserved(id) => id,
-                    Reply::Guard(_) | Reply::Attempt(_) | Reply::Outcome(_) | Reply::Enlisted(_) => {
+                    Reply::Guard(_) | Reply::Attempt(_) | Reply::Outcome(_) | Reply::Enlisted(_) | Reply::Upgraded(_) => {
                         return Err(MemberError::Unknown { waited_ms: elapsed_ms(started) });
                     }
                 };
@@ -206,7 +216,7 @@ impl SigningLog {
     }
 
     /// What this replica knows as leader, and the entry that set the membership.
-    fn situation(&self) -> (Situation, Option<LogId>) {
+    pub(super) fn situation(&self) -> (Situation, Option<LogId>) {
         let inner = &self.inner;
         let metrics = inner.raft.metrics().borrow_watched().clone();
         let MembershipRecord { configurations, members } = metrics.membership_config.membership().into();

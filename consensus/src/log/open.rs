@@ -23,17 +23,21 @@ use crate::cluster_file::ClusterFile;
 use crate::config::ConsensusConfig;
 use crate::directory::{DirectoryError, DirectoryLock};
 use crate::entry::{MembershipRecord, StoredMembership};
+use crate::fitness::Report;
 use crate::halt::Halt;
 use crate::leadership::{
     Measured, PAUSE, ROUNDS, Suspicion, Watchdog, exchange, hand_over_as_witness, hand_over_when_stalled, measure_sync,
 };
 use crate::membership::{Member, MemberKind};
 use crate::recovery::{Anchor, AnchorFile, Continuity, Marker, Recovering, Recovery, StartRefusal, continuity, memory_backed};
+use crate::retired::RetiredMark;
 use crate::role::{Role, Term};
+use crate::rules::Supported;
 use crate::runtime;
-use crate::state::State;
+use crate::state::{State, StateBytesError};
 use crate::store::{
-    Database, Disk, Durable, Fatal, LogStore, Progress, RocksDisk, SharedState, StateMachine, SyncQueue, abort_process,
+    Database, Disk, Durable, Fatal, LogStore, Progress, RocksDisk, SharedState, StateMachine, StoreError, SyncQueue,
+    abort_process,
 };
 use crate::transport::{
     CallError, Client, Fingerprint, Network, Refused, Self_, Server, Shared, Sources, TlsIdentity, TlsWire, Wire, greet,
@@ -143,6 +147,7 @@ impl SigningLog {
 
         let kind = listed.get(&name.get()).map_or(MemberKind::Full, |member| member.kind);
         let (database, index) = Database::open(disk)?;
+        require_rules(&database, config.rules)?;
         let recovery = Recovery::new(database.promise(&index).await?);
         let (database, chain) = (Arc::new(database), Arc::new(RwLock::new(index)));
         let admitted = admit(&database, wire.as_ref(), (id, name), listed.clone()).await?;
@@ -152,12 +157,21 @@ impl SigningLog {
         let membership = stored_membership(&database, &admitted.members)?;
         let shared = Shared::new(me, admitted.members.clone(), Arc::clone(&chain), recovery.clone(), halt.clone());
         shared.hear_members(admitted.set_by, admitted.members.clone());
-        let client = Client::new(shared.clone(), Arc::clone(&wire));
+        shared.leadership.set_own_report(Report { rules: config.rules, ..Report::default() });
+        let client = Client::new(shared.clone(), Arc::clone(&wire), RetiredMark::new(&database));
 
+        // Of this cluster: a store without an identity may be given another cluster's file.
+        if let Some(retired) = database.retired()?.filter(|retired| retired.cluster == id) {
+            shared.halt.halt(retired.to_string());
+        }
+        if let Some(refusal) = &admitted.refusal {
+            shared.halt.halt(refusal.to_string());
+        }
         refuse_second_process(&config, &client, &shared).await?;
         let refusal = match admitted.refusal.clone() {
             Some(refusal) => Some(refusal),
-            None => enlist(&database, &client, &admitted).await?,
+            None if halt.is_halted() => None,
+            None => enlist(&database, &client, &admitted, config.rules).await?,
         };
         if let Some(refusal) = refusal {
             shared.halt.halt(refusal.to_string());
@@ -177,6 +191,7 @@ impl SigningLog {
             state: Arc::clone(&state),
             enlistment: enlistment.clone(),
             orders: orders.clone(),
+            rules: config.rules,
         });
         let stop = CancellationToken::new();
         let listen = |source| OpenError::Listen { address: config.listen, source };
@@ -190,10 +205,14 @@ impl SigningLog {
         let sync_clock = sync.clock();
         let log_store =
             LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), durable, me.replica)?;
-        let machine = StateMachine::new(database, chain, Arc::clone(&state), sync, progress.clone(), halt);
+        let machine = StateMachine::new(database, chain, Arc::clone(&state), sync, progress.clone(), halt, config.rules);
         let network = Network::new(client.clone(), shared.clone());
         let raft = openraft::Raft::new(me.replica, Arc::new(raft_config), network, log_store, machine).await;
-        let raft = raft.map_err(|error| OpenError::Raft { reason: error.to_string() })?;
+        let cannot_apply = |error: &dyn std::error::Error| match shared.halt.reason() {
+            Some(reason) => OpenError::Apply { reason },
+            None => OpenError::Raft { reason: error.to_string() },
+        };
+        let raft = raft.map_err(|error| cannot_apply(&error))?;
         server.attach(raft.clone());
 
         let (role, role_seen) = watch::channel(Role::default());
@@ -242,6 +261,7 @@ impl SigningLog {
         let (may_start_anew, admitted) = watch::channel(false);
         let applicant = Applicant {
             wire,
+            cluster: id,
             name,
             listed,
             enlistment: enlistment.clone(),
@@ -354,6 +374,15 @@ fn continue_from(me: &Self_, anchor: Option<Box<dyn Anchor>>, recovery: &Recover
         }
     }
     Ok(())
+}
+
+/// A state under rules that this program does not support is not gone on from (safety rule R13). Where the rules are raised by an entry
+/// behind the snapshot, it is noticed when that is applied.
+fn require_rules(database: &Database, supported: Supported) -> Result<(), OpenError> {
+    let Some(snapshot) = database.snapshot()? else { return Ok(()) };
+    let damaged = |source| StoreError::Snapshot { source: Box::new(StateBytesError::Seal(source)) };
+    let version = State::rules_of(&snapshot).map_err(damaged)?;
+    if supported.includes(version) { Ok(()) } else { Err(OpenError::Rules { version, supported }) }
 }
 
 /// The latest membership that the store holds: of the log, or of the snapshot; the cluster file's while there is none.

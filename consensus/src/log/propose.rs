@@ -12,7 +12,7 @@ use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
 
 use super::SigningLog;
-use super::error::{AttemptError, ClaimError, CommandError, InvalidClaim};
+use super::error::{AttemptError, ClaimError, CommandError, InvalidClaim, UpgradeError};
 use crate::command::{Command, Envelope, Origin, Reply};
 use crate::raft::{CommandBytes, Raft};
 use crate::role::{Role, Term};
@@ -141,9 +141,11 @@ impl SigningLog {
             Reply::Guard(GuardReply::Done) | Reply::Outcome(Ok(())) => Ok(()),
             Reply::Guard(GuardReply::Rejected(rejection)) => Err(rejection.into()),
             Reply::Outcome(Err(refusal)) => Err(refusal.into()),
-            Reply::Guard(GuardReply::Verdicts(_)) | Reply::Attempt(_) | Reply::Reserved(_) | Reply::Enlisted(_) => {
-                Err(CommandError::Unknown { waited_ms: elapsed_ms(started) })
-            }
+            Reply::Guard(GuardReply::Verdicts(_))
+            | Reply::Attempt(_)
+            | Reply::Reserved(_)
+            | Reply::Enlisted(_)
+            | Reply::Upgraded(_) => Err(CommandError::Unknown { waited_ms: elapsed_ms(started) }),
         }
     }
 
@@ -182,6 +184,17 @@ impl From<ProposeError> for AttemptError {
             ProposeError::Unknown { waited_ms } => Self::Unknown { waited_ms },
             ProposeError::Halted { reason } => Self::Halted { reason },
             ProposeError::TooLarge { bytes } => Self::Halted { reason: format!("an attempt of {bytes} bytes") },
+        }
+    }
+}
+
+impl From<ProposeError> for UpgradeError {
+    fn from(error: ProposeError) -> Self {
+        match error {
+            ProposeError::NotLeader { leader } => Self::NotLeader { leader },
+            ProposeError::Unknown { waited_ms } => Self::Unknown { waited_ms },
+            ProposeError::Halted { reason } => Self::Halted { reason },
+            ProposeError::TooLarge { bytes } => Self::Halted { reason: format!("a command of {bytes} bytes") },
         }
     }
 }

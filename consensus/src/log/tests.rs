@@ -9,6 +9,8 @@ mod members;
 mod offline;
 mod publishing;
 mod recovery;
+mod survivor;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -7,6 +7,7 @@ use ollin_protocol::units::ReplicaId;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::MembershipRecord;
+use crate::rules::{RulesVersion, Supported};
 
 /// Reservations that are kept. An older one can no longer be enlisted: its replica is added again.
 const RESERVED_MAX: usize = 64;
@@ -62,6 +63,14 @@ pub enum EnlistRefusal {
         /// Whose it is.
         replica: ReplicaId,
     },
+    /// The program of the store does not support the rules in force.
+    #[error("version {version} of the rules is in force, and the program supports {supported}")]
+    Rules {
+        /// The version.
+        version: RulesVersion,
+        /// What is supported.
+        supported: Supported,
+    },
     /// It was never reserved, or so long ago that the reservation is forgotten, or its member was removed.
     #[error("Raft id {id} is not reserved")]
     NotReserved {
@@ -112,6 +121,11 @@ impl Roster {
         while self.retired.len() > RETIRED_MAX {
             self.retired.pop_first();
         }
+    }
+
+    /// The greatest id that was ever given.
+    pub(crate) const fn highest(&self) -> u64 {
+        self.highest
     }
 
     /// Whether `id` is reserved and no store has taken it yet.

@@ -81,7 +81,9 @@ impl RollCall<'_> {
         // A store that was never used, among others that never were: the cluster is yet to be created.
         let unused = unheard.is_empty() && self.promise.is_empty() && heard().all(|answer| answer.promise.is_empty());
         let excused = planted(Fault::ExcusedWithoutDoubt) && unheard.is_subset(self.excused);
-        let sure = !voters.is_empty() && (unheard.is_empty() || excused) && heard().all(|answer| answer.memory == Memory::Whole);
+        // The only voter of a cluster has nobody who could vouch for its memory; so has a survivor (safety rule R12).
+        let alone = voters.is_empty() && !planted(Fault::RecoveredWithoutClosing);
+        let sure = !alone && (unheard.is_empty() || excused) && heard().all(|answer| answer.memory == Memory::Whole);
         let promises = || self.answers.values().map(|answer| &answer.promise).chain([self.promise]);
         Standing::Ready(Terms {
             term: promises().map(Promise::term).max().unwrap_or(0),

@@ -13,7 +13,9 @@ use super::error::StoreError;
 use crate::chain::{Base, Chain, ChainIndex, Position};
 use crate::entry::{Body, Entry, StoredEntry, StoredMembership};
 use crate::membership::EnlistToken;
+use crate::raft::VoteRecord;
 use crate::recovery::Promise;
+use crate::retired::Retired;
 use crate::sealed;
 use crate::state::State;
 
@@ -21,6 +23,7 @@ pub(super) const VOTE: &str = "vote";
 pub(super) const COMMITTED: &str = "committed";
 pub(super) const BASE: &str = "base";
 const IDENTITY: &str = "identity";
+const RETIRED: &str = "retired";
 const SNAPSHOT: &str = "snapshot";
 
 /// The one database of a replica. Dropping the last handle closes its disk.
@@ -93,6 +96,39 @@ impl Database {
         self.flush()
     }
 
+    /// The end of the cluster that this store is of, if it was heard of.
+    pub(crate) fn retired(&self) -> Result<Option<Retired>, StoreError> {
+        self.value(RETIRED)
+    }
+
+    /// Notes it, durably.
+    pub(crate) fn retire(&self, retired: &Retired) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        self.put_value(&mut batch, RETIRED, retired);
+        self.write(batch)?;
+        self.flush()
+    }
+
+    /// Makes it the store of a new cluster's only member: `entries`, which continue the log, are its last ones and committed. All of
+    /// it or nothing, durably.
+    pub(crate) fn begin_anew(
+        &self,
+        identity: &Identity,
+        vote: &VoteRecord,
+        entries: &[(Entry, Chain, Chain)],
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        self.put_value(&mut batch, IDENTITY, identity);
+        self.put_value(&mut batch, VOTE, vote);
+        for (entry, before, chain) in entries {
+            self.put_entry(&mut batch, entry, *before, *chain);
+        }
+        let committed = entries.last().map(|(entry, ..)| (entry.term, entry.index));
+        self.put_value(&mut batch, COMMITTED, &committed);
+        self.write(batch)?;
+        self.flush()
+    }
+
     /// The latest membership that it holds, in the log or the snapshot.
     pub(crate) fn membership(&self) -> Result<Option<StoredMembership>, StoreError> {
         let mut latest = None;
@@ -155,7 +191,7 @@ impl Database {
 
     /// The vote as it was last written.
     #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn vote(&self) -> Result<Option<crate::raft::VoteRecord>, StoreError> {
+    pub(crate) fn vote(&self) -> Result<Option<VoteRecord>, StoreError> {
         self.value(VOTE)
     }
 

@@ -20,6 +20,7 @@ use crate::entry::{Body, Entry};
 use crate::failpoint;
 use crate::halt::Halt;
 use crate::raft::{ApplyReply, LogId, Raft, RaftMembership, SnapshotMeta, log_id};
+use crate::rules::Supported;
 use crate::state::State;
 
 /// The applied state. A lock and not a channel to an owner: claims, status and outlets read it from many tasks, each read is
@@ -51,6 +52,7 @@ pub(crate) struct StateMachine {
     sync: SyncQueue,
     progress: Progress,
     halt: Halt,
+    rules: Supported,
 }
 
 /// A view of the state at one entry, on its way to the disk.
@@ -77,8 +79,9 @@ impl StateMachine {
         sync: SyncQueue,
         progress: Progress,
         halt: Halt,
+        rules: Supported,
     ) -> Self {
-        Self { database, chain, state, sync, progress, halt }
+        Self { database, chain, state, sync, progress, halt, rules }
     }
 
     /// An entry that cannot be applied stops the replica: what comes after it would be decided on another state.
@@ -128,7 +131,7 @@ impl RaftStateMachine<Raft> for StateMachine {
             let (entry, responder) = item?;
             let entry = Entry::from(&entry);
             let known = self.chain.read().at(entry.index).filter(|held| held.term == entry.term);
-            let applied = self.state.write().apply(&entry, known);
+            let applied = self.state.write().apply_as(self.rules, &entry, known);
             let answer = applied.map_err(|error| self.stop(error))?;
             self.progress.applied.send_replace(entry.index);
             if let Some(responder) = responder {

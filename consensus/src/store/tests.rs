@@ -20,6 +20,7 @@ use crate::entry::{Body, Entry};
 use crate::halt::Halt;
 use crate::raft::{CommandBytes, Raft, RaftEntryOf, Vote, log_id};
 use crate::recovery::{Promise, Recovery};
+use crate::rules::Supported;
 use crate::simulation::MemoryDisk;
 use crate::state::State;
 
@@ -52,8 +53,15 @@ fn open_on(disk: Box<dyn Disk>, identity: Identity) -> Result<Opened, StoreError
     let sync = SyncQueue::start(Arc::clone(&database), durable.clone(), |reason| panic!("{reason}")).unwrap();
     let log = LogStore::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync.clone(), durable, identity.id)?;
     let halt = Halt::new();
-    let machine =
-        StateMachine::new(Arc::clone(&database), Arc::clone(&chain), Arc::clone(&state), sync, Progress::new(), halt.clone());
+    let machine = StateMachine::new(
+        Arc::clone(&database),
+        Arc::clone(&chain),
+        Arc::clone(&state),
+        sync,
+        Progress::new(),
+        halt.clone(),
+        Supported::RELEASED,
+    );
     Ok(Opened { log, machine, database, state, chain, halt })
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
+use ollin_guard::{Fault, planted};
+use ollin_protocol::units::ReplicaId;
 
 use super::frame::{Frame, Refused, Request, Response};
 use super::peers::Shared;
@@ -13,6 +15,7 @@ use super::wire::{Freight, Lane, Parcel, Wire, WireError};
 use crate::admission::Testimony;
 use crate::membership::Member;
 use crate::recovery::Memory;
+use crate::retired::{Retired, RetiredMark};
 use crate::runtime::timeout;
 use crate::sealed;
 
@@ -38,11 +41,12 @@ pub(crate) enum CallError {
 pub(crate) struct Client {
     shared: Shared,
     wire: Arc<dyn Wire>,
+    retired: RetiredMark,
 }
 
 impl Client {
-    pub(crate) fn new(shared: Shared, wire: Arc<dyn Wire>) -> Self {
-        Self { shared, wire }
+    pub(crate) fn new(shared: Shared, wire: Arc<dyn Wire>, retired: RetiredMark) -> Self {
+        Self { shared, wire, retired }
     }
 
     /// Asks a member, over a kept connection if there is one.
@@ -99,6 +103,15 @@ impl Client {
                 && id == shared.me.replica
             {
                 shared.retire(index, later);
+            }
+            if let Refused::RetiredCluster { by } = refused
+                && by == frame.cluster
+                && by != shared.me.cluster
+                && !planted(Fault::RetiredIgnored)
+            {
+                // Whoever says so was dialled and showed the certificate that our own membership records for it: a stranger cannot.
+                let said_by = shared.name(to).unwrap_or(ReplicaId::new(to));
+                self.retired.set(Retired { cluster: shared.me.cluster, by, said_by }, &shared.halt);
             }
             if let Refused::Diverged { term, index } = refused {
                 let reason = format!("the logs diverge: replica {to} holds another entry {index} of term {term}");

@@ -13,9 +13,10 @@ use crate::log::SeenSignature;
 use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::VoteRecord;
 use crate::recovery::{Memory, Promise, Seen};
+use crate::rules::{Supported, UpgradeRefusal, Upgraded};
 use crate::sealed::{self, SealError};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Bytes of a frame that is no snapshot. The largest command is a little over 4 MiB; an append stops at [`APPEND_BYTES`].
 pub(super) const MAX_FRAME_BYTES: usize = 16 << 20;
@@ -82,6 +83,8 @@ pub(crate) enum Request {
     /// Put into the log that this store takes the sender's Raft id.
     Enlist {
         token: EnlistToken,
+        /// What its program supports.
+        rules: Supported,
     },
     /// Change the members, if you lead.
     Members(MemberOrder),
@@ -89,6 +92,8 @@ pub(crate) enum Request {
     RollCall,
     /// A signature of one of our attesters was seen that the sender's state does not bind (safety rule R10).
     Evidence(SeenSignature),
+    /// Raise the version of the rules, if you lead.
+    Upgrade,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -115,6 +120,7 @@ pub(crate) enum Response {
     Members(Result<MemberChanged, MemberRefusal>),
     RollCall(Seen),
     Evidence(Result<(), CommandRejection>),
+    Upgrade(Result<Upgraded, UpgradeRefusal>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -179,6 +185,12 @@ pub(crate) enum Refused {
     Request {
         /// Why.
         reason: String,
+    },
+    /// The sender's cluster lost its quorum, and goes on as this one.
+    #[error("the sender's cluster was retired, it goes on as cluster {}", hex::encode(.by))]
+    RetiredCluster {
+        /// The cluster that goes on.
+        by: [u8; 16],
     },
     /// The sender's Raft id is no member's any more, for ever.
     #[error("Raft id {id} was removed from the cluster at log index {index}{}", later.map_or_else(String::new, |later| format!("; the replica goes on under Raft id {later}")))]

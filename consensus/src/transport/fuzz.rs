@@ -16,6 +16,7 @@ use crate::leadership::{Answer, Ask};
 use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberKind, MemberOrder, MemberRefusal};
 use crate::raft::VoteRecord;
 use crate::recovery::{Memory, Promise, Seen};
+use crate::rules::{RulesVersion, Supported, UpgradeRefusal};
 use crate::sealed;
 
 const VOTE: VoteRecord = VoteRecord { term: 3, voted_for: 2, committed: true };
@@ -64,7 +65,8 @@ fn requests() -> Vec<Request> {
         Request::Report(Report { l1_head: Some(5), hand_overs_ms: vec![1, 2], ..Report::default() }),
         Request::Ask(Ask::Transfer { to: Some(ReplicaId::new(2)) }),
         Request::Found,
-        Request::Enlist { token: EnlistToken::new([5; 16]) },
+        Request::Enlist { token: EnlistToken::new([5; 16]), rules: Supported::BUILD },
+        Request::Upgrade,
         Request::Members(add),
         Request::Members(MemberOrder::Replace { old: ReplicaId::new(1), new: ReplicaId::new(4) }),
         Request::RollCall,
@@ -90,9 +92,14 @@ fn responses() -> Vec<Response> {
         Response::Refused(Refused::Duplicate { replica: 1, address: "127.0.0.1:1".to_owned() }),
         Response::Refused(Refused::Retired { id: 1, index: 5, later: Some(7) }),
         Response::Refused(Refused::Halted { reason: "rolled back".to_owned(), has_id: true }),
+        Response::Refused(Refused::RetiredCluster { by: [9; 16] }),
         Response::Report(Report::default()),
         Response::Answer(Answer::Refused { code: "no".to_owned(), message: "because".to_owned() }),
         Response::Enlist(Err(EnlistRefusal::NotReserved { id: 9 })),
+        Response::Upgrade(Err(UpgradeRefusal::Unsupported {
+            version: RulesVersion::NEXT,
+            lacking: vec![(ReplicaId::new(2), Supported::RELEASED)],
+        })),
         Response::Members(Ok(changed)),
         Response::Members(Err(MemberRefusal::Leads { replica: ReplicaId::new(1) })),
         Response::RollCall(Seen {
@@ -146,7 +153,8 @@ fn answers_that_are_accepted_are_read_as_they_are_written() {
 #[test]
 fn testimonies_that_are_accepted_are_read_as_they_are_written() {
     let standings = [Standing::Stranger, Standing::Member { id: 1, open: true }, Standing::Retired { id: 2, index: 9 }];
-    let seeds = standings
-        .map(|standing| sealed::to_bytes(&Testimony { has_log: true, standing, members: members(), set_by: Some((1, 1)) }));
+    let seeds = standings.map(|standing| {
+        sealed::to_bytes(&Testimony { cluster: [7; 16], has_log: true, standing, members: members(), set_by: Some((1, 1)) })
+    });
     Fuzz::new("testimony").seeds(seeds).run(check_sealed::<Testimony>);
 }

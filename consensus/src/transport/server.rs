@@ -20,12 +20,13 @@ use super::tls::Fingerprint;
 use crate::admission::{Enlistment, Testimony};
 use crate::chain::Position;
 use crate::entry::Entry;
-use crate::log::{MemberError, SeenSignature};
+use crate::log::{MemberError, SeenSignature, UpgradeError};
 use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::{Raft, RaftEntryOf, VoteRecord, log_id};
 use crate::recovery::{Memory, seen};
+use crate::rules::{Supported, UpgradeRefusal, Upgraded};
 use crate::sealed;
-use crate::state::State;
+use crate::state::{State, StateBytesError};
 use crate::store::{SharedState, StateMachine};
 
 /// How long an earlier process has to answer before a new one takes its place.
@@ -46,15 +47,31 @@ struct Inner {
     enlistment: Enlistment,
     /// To whoever puts commands of other replicas into the log.
     orders: mpsc::Sender<Order>,
+    /// The versions of the rules that this program supports.
+    rules: Supported,
     /// Set once Raft runs; until then only greetings are answered.
     raft: OnceCell<RaftHandle>,
 }
 
 /// What another replica asks of the log. Whoever receives it answers once.
 pub(crate) enum Order {
-    Enlist { id: u64, token: EnlistToken, answer: oneshot::Sender<Result<Result<(), EnlistRefusal>, MemberError>> },
-    Members { order: MemberOrder, answer: oneshot::Sender<Result<MemberChanged, MemberError>> },
-    Evidence { seen: SeenSignature, answer: oneshot::Sender<Result<Result<(), CommandRejection>, MemberError>> },
+    Enlist {
+        id: u64,
+        token: EnlistToken,
+        rules: Supported,
+        answer: oneshot::Sender<Result<Result<(), EnlistRefusal>, MemberError>>,
+    },
+    Members {
+        order: MemberOrder,
+        answer: oneshot::Sender<Result<MemberChanged, MemberError>>,
+    },
+    Evidence {
+        seen: SeenSignature,
+        answer: oneshot::Sender<Result<Result<(), CommandRejection>, MemberError>>,
+    },
+    Upgrade {
+        answer: oneshot::Sender<Result<Upgraded, UpgradeError>>,
+    },
 }
 
 /// What a server answers from.
@@ -64,12 +81,13 @@ pub(crate) struct Sources {
     pub(crate) state: SharedState,
     pub(crate) enlistment: Enlistment,
     pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) rules: Supported,
 }
 
 impl Server {
     pub(crate) fn new(sources: Sources) -> Self {
-        let Sources { shared, client, state, enlistment, orders } = sources;
-        Self { inner: Arc::new(Inner { shared, client, state, enlistment, orders, raft: OnceCell::new() }) }
+        let Sources { shared, client, state, enlistment, orders, rules } = sources;
+        Self { inner: Arc::new(Inner { shared, client, state, enlistment, orders, rules, raft: OnceCell::new() }) }
     }
 
     /// From here on Raft's frames are served.
@@ -99,14 +117,15 @@ impl Server {
     pub fn turn_away(&self, sender: &Fingerprint) -> Option<Bytes> {
         let retired = self.inner.state.read().roster().retired_certificate(sender).map(|(id, retired)| (id, retired.index));
         let (id, index) = retired?;
-        let refused = Response::Refused(Refused::Retired { id, index, later: None });
-        Some(self.inner.shared.frame(id, refused).encode())
+        let of_earlier_cluster = self.inner.state.read().lineage().ended_by(index);
+        let refused = if of_earlier_cluster { self.retired_cluster() } else { Refused::Retired { id, index, later: None } };
+        Some(self.inner.shared.frame(id, Response::Refused(refused)).encode())
     }
 
     /// What a certificate is to this replica, encoded.
     pub fn testify(&self, sender: &Fingerprint) -> Bytes {
         let has_log = self.inner.shared.chain.read().last_position().is_some();
-        let testimony = Testimony::of(&self.inner.state.read(), has_log, sender);
+        let testimony = Testimony::of(self.inner.shared.me.cluster, &self.inner.state.read(), has_log, sender);
         sealed::seal(&testimony).into()
     }
 
@@ -124,7 +143,8 @@ impl Server {
     async fn receive(&self, sender: Fingerprint, frame: Frame<Request>) -> Result<Response, Refused> {
         let shared = &self.inner.shared;
         if frame.cluster != shared.me.cluster && !planted(Fault::OtherClusterServed) {
-            return Err(Refused::Cluster);
+            let is_retired = self.inner.state.read().lineage().has_retired(&frame.cluster);
+            return Err(if is_retired { self.retired_cluster() } else { Refused::Cluster });
         }
         if frame.to != shared.me.replica {
             return Err(Refused::Recipient { replica: shared.me.replica });
@@ -172,6 +192,22 @@ impl Server {
         let starting = || Refused::NotServing { reason: "starting".to_owned() };
         let raft = self.inner.raft.get().ok_or_else(starting)?;
         self.dispatch(raft, frame.from, frame.body).await
+    }
+
+    fn retired_cluster(&self) -> Refused {
+        Refused::RetiredCluster { by: self.inner.shared.me.cluster }
+    }
+
+    /// A state under rules that this program does not support is not taken over: this replica stops before it (safety rule R13).
+    fn require_rules(&self, state: &[u8]) -> Result<(), Refused> {
+        let version = State::rules_of(state).map_err(|error| Refused::Request { reason: error.to_string() })?;
+        let supported = self.inner.rules;
+        if supported.includes(version) {
+            return Ok(());
+        }
+        let reason = StateBytesError::Rules { version, supported }.to_string();
+        self.inner.shared.halt.halt(reason.clone());
+        Err(Refused::NotServing { reason })
     }
 
     /// Who is no member: unknown, or gone.
@@ -254,6 +290,7 @@ impl Server {
             Request::Vote(asked) => Ok(voted(&raft.vote(vote_request(asked)).await.map_err(|error| refused(&error))?)),
             Request::PreVote(asked) => Ok(voted(&raft.pre_vote(vote_request(asked)).await.map_err(|error| refused(&error))?)),
             Request::Snapshot { vote, state } => {
+                self.require_rules(&state)?;
                 let snapshot = announced(state)?;
                 let answer = raft.install_full_snapshot(vote.into_raft(), snapshot).await.map_err(|error| refused(&error))?;
                 Ok(Response::Snapshot { vote: (&answer.vote).into() })
@@ -289,8 +326,8 @@ impl Server {
                 self.inner.enlistment.found().map_err(|error| refused(&error))?;
                 Ok(Response::Found)
             }
-            Request::Enlist { token } => {
-                let answer = self.order(|answer| Order::Enlist { id: from, token, answer }).await;
+            Request::Enlist { token, rules } => {
+                let answer = self.order(|answer| Order::Enlist { id: from, token, rules, answer }).await;
                 answer.map(Response::Enlist).map_err(|error| refused(&error))
             }
             Request::Evidence(seen) => {
@@ -299,6 +336,18 @@ impl Server {
                 }
                 let answer = self.order(|answer| Order::Evidence { seen, answer }).await;
                 answer.map(Response::Evidence).map_err(|error| refused(&error))
+            }
+            Request::Upgrade => {
+                let (answer, answered) = oneshot::channel();
+                let taken = self.inner.orders.try_send(Order::Upgrade { answer });
+                taken.map_err(|_| refused(&UpgradeRefusal::UnderWay))?;
+                match answered.await {
+                    Ok(Ok(upgraded)) => Ok(Response::Upgrade(Ok(upgraded))),
+                    Ok(Err(UpgradeError::Refused(refusal))) => Ok(Response::Upgrade(Err(refusal))),
+                    Ok(Err(error @ (UpgradeError::NotLeader { .. } | UpgradeError::Halted { .. }))) => Err(refused(&error)),
+                    // The asker must not take it for a refusal.
+                    Ok(Err(UpgradeError::Unknown { .. })) | Err(_) => Ok(Response::Hello),
+                }
             }
             Request::Members(order) => match self.order(|answer| Order::Members { order, answer }).await {
                 Ok(changed) => Ok(Response::Members(Ok(changed))),
@@ -329,6 +378,7 @@ fn is_of_raft(request: &Request) -> bool {
         | Request::Enlist { .. }
         | Request::Members(_)
         | Request::Evidence(_)
+        | Request::Upgrade
         | Request::Report(_)
         | Request::Ask(_) => false,
     }

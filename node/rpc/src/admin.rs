@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::duties::{DutiesReply, DutiesRequest};
-use crate::order::{LeadershipOrder, OrderReply};
+use crate::order::{LeadershipOrder, OrderRefused, OrderReply};
 
 /// Where the outcome of a creation goes.
 pub type CreateReply = oneshot::Sender<Result<ClusterCreated, CreationRefused>>;
@@ -34,6 +34,11 @@ pub enum AdminCommand {
         order: LeadershipOrder,
         /// Answered once.
         reply: OrderReply,
+    },
+    /// Raise the version of the rules by which verdicts are made.
+    Upgrade {
+        /// Answered once, with the version in force or why it was not raised.
+        reply: oneshot::Sender<Result<RulesUpgraded, OrderRefused>>,
     },
     /// Change the members.
     ChangeMembers {
@@ -127,6 +132,15 @@ pub struct CreateOrder {
     pub listen_slots: Option<u64>,
     /// What the operator takes upon itself, by the codes of refusals.
     pub accept: Vec<String>,
+}
+
+/// The rules that are in force: the answer of `POST /cluster/upgrade`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesUpgraded {
+    /// Their version.
+    pub version: u16,
+    /// No member knows a newer one: nothing was changed.
+    pub already: bool,
 }
 
 /// A cluster that now exists.

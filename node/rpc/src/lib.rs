@@ -29,6 +29,7 @@ pub mod view;
 
 pub use admin::{
     AdminCommand, ClusterCreated, CreateOrder, CreateReply, CreationRefused, MemberChange, MemberChangeRefused, MembersChanged,
+    RulesUpgraded,
 };
 pub use admin_key::{AdminKey, AdminKeyError, AdminKeySource, KeyHash};
 pub use duties::{DutiesAnswer, DutiesRefused, DutiesReply, DutiesRequest};

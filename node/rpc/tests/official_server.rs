@@ -123,6 +123,7 @@ fn views(limits: Limits) -> (Views, Senders) {
         voter: true,
         witness: false,
         reachable: Some(true),
+        rules: None,
         lag: Some(0),
     });
     cluster.l1.endpoints.push(L1Endpoint {

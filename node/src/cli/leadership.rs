@@ -1,4 +1,4 @@
-//! `ollin cluster transfer` and `drain`.
+//! `ollin cluster transfer`, `drain`, `proceed-without` and `upgrade`.
 
 use std::path::PathBuf;
 
@@ -53,12 +53,19 @@ pub(crate) struct ProceedArgs {
     pub(crate) admin: AdminAccess,
 }
 
+/// `ollin cluster upgrade`.
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeArgs {
+    #[command(flatten)]
+    pub(crate) admin: AdminAccess,
+}
+
 /// A replica is not named by this.
 #[derive(Debug, thiserror::Error)]
 #[error("expected the number of a replica, such as 2")]
 struct NotAReplica;
 
-fn parse_replica(text: &str) -> Result<ReplicaId, NotAReplica> {
+pub(super) fn parse_replica(text: &str) -> Result<ReplicaId, NotAReplica> {
     text.parse().ok().filter(|id| *id != 0).map(ReplicaId::new).ok_or(NotAReplica)
 }
 

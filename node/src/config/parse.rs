@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use ollin_consensus::TimerProfile;
+use ollin_consensus::{Supported, TimerProfile};
 use reqwest::Url;
 
 use super::fault::Expected;
@@ -34,6 +34,15 @@ pub(crate) fn planted(text: &str) -> Result<ollin_consensus::Fault, Expected> {
     }
     let fault = ollin_consensus::Fault::ALL.iter().find(|fault| fault.name() == text);
     fault.copied().ok_or_else(|| Expected::rule("a fault of `chaos museum --list`"))
+}
+
+/// Whether the next version of the rules is supported, in a build that knows it.
+pub(crate) fn next_rules(text: &str) -> Result<Supported, Expected> {
+    match switch(text)? {
+        false => Ok(Supported::RELEASED),
+        true if Supported::BUILD != Supported::RELEASED => Ok(Supported::BUILD),
+        true => Err(Expected::rule("nothing").remedy("this build knows no further version of the rules, unset it")),
+    }
 }
 
 /// `true`, `TRUE`, `1` or their opposites. The official node reads anything else as false; here it is a fault.

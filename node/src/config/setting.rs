@@ -86,6 +86,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     text("outlet_record", "OLLIN_OUTLET_RECORD", "Append a line for everything that leaves under the cluster's name"),
     text("failpoints", "OLLIN_FAILPOINTS", "Folder of armed failpoints; only in a test build"),
     text("planted", "OLLIN_PLANTED", "Name of a rule that is broken on purpose; only in a test build"),
+    text("next_rules", "OLLIN_NEXT_RULES", "Support the next version of the rules; only in a test build").switch(),
     text("keystore.path", "KEY_STORE_DIRECTORY", "Keystore file, or directory of keystore files").flag("key-store-directory"),
     text("log.level", "LOG_LEVEL", "Default level, then filters: info;debug:sequencer,archiver").default("info"),
     text("log.json", "LOG_JSON", "Log one JSON object a line").switch().default("false"),

@@ -122,6 +122,19 @@ fn read(path: &Path) -> anyhow::Result<Read> {
     Ok(Read::Interchange(bytes))
 }
 
+/// The audit in a directory; `None` if there is no segment.
+///
+/// # Errors
+/// If it cannot be read. Within: if it is not valid.
+pub(crate) fn audit_of(directory: &Path) -> anyhow::Result<Result<Option<AuditCheck>, AuditFault>> {
+    let segments = if directory.is_dir() { segments(directory)? } else { Vec::new() };
+    if segments.is_empty() {
+        return Ok(Ok(None));
+    }
+    let texts = segments.iter().map(|path| text(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(check(&texts).map(Some))
+}
+
 /// Bytes that are not text cannot be a part of an audit; the check says where.
 fn text(path: &Path) -> anyhow::Result<String> {
     let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;

@@ -39,8 +39,9 @@ struct Case {
     help: &'static str,
     /// Arguments with which it is carried out, and a field of the answer. Absent where other scenarios carry it out.
     done: Option<(Vec<String>, &'static str)>,
-    /// Arguments with which it is refused, and the refusal's code; none where the answer itself says what is not valid.
-    refused: (Vec<String>, Option<&'static str>),
+    /// Arguments with which it is refused, and the refusal's code; none where the answer itself says what is not valid. Absent where
+    /// another scenario has it refused.
+    refused: Option<(Vec<String>, Option<&'static str>)>,
 }
 
 pub(super) async fn play(world: &mut World) -> Result<Outcome> {
@@ -62,7 +63,10 @@ pub(super) async fn play(world: &mut World) -> Result<Outcome> {
             }
             None => String::new(),
         };
-        let (arguments, code) = &case.refused;
+        let Some((arguments, code)) = &case.refused else {
+            outcome.table.row([name, helped.to_string(), done, String::new()]);
+            continue;
+        };
         let (mut exit, mut answer) = ask(world, leader, &case, arguments).await?;
         // Leadership may have moved, on a slow machine.
         for _ in 0..MOVED {
@@ -94,6 +98,8 @@ fn table(world: &World, leader: u64) -> Result<Vec<Case>> {
     let exported = world.directory().join("all-duties.json").display().to_string();
     let data = world.replica(leader.parse()?)?.directory().join("data").display().to_string();
     let attester = world.facts().validators.first().context("no attesters")?.address.to_string();
+    let certificates_of_leader =
+        world.replica(leader.parse()?)?.variable("OLLIN_CLUSTER_DIRECTORY").context("none is set")?.to_owned();
     let words = |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
     let list = |arguments: &[&str]| -> Vec<String> { arguments.iter().map(|word| (*word).to_owned()).collect() };
     let case = |name: &str, at, help, done: Option<(&[&str], &'static str)>, refused: (&[&str], &'static str)| Case {
@@ -101,7 +107,7 @@ fn table(world: &World, leader: u64) -> Result<Vec<Case>> {
         at,
         help,
         done: done.map(|(arguments, field)| (list(arguments), field)),
-        refused: (list(refused.0), (!refused.1.is_empty()).then_some(refused.1)),
+        refused: (refused != (&[], "")).then(|| (list(refused.0), (!refused.1.is_empty()).then_some(refused.1))),
     };
     let replica = ["--replica", "1=127.0.0.1:7001"];
     let certificates = [&["--out", made.as_str()], replica.as_slice()].concat();
@@ -141,6 +147,26 @@ fn table(world: &World, leader: u64) -> Result<Vec<Case>> {
             (&["--replica", "99"], "unreachable"),
         ),
         case("cluster proceed-without", At::Replica, "is down", None, (&[&follower], "not_waiting")),
+        // That no member knows a newer version is an answer.
+        case("cluster upgrade", At::Replica, "next one", Some((&[], "already")), (&[], "")),
+        case(
+            "cluster recover",
+            At::Files,
+            "as a new cluster",
+            None,
+            (
+                &[
+                    "--from-survivor",
+                    "--replica",
+                    &leader,
+                    "--data-directory",
+                    &data,
+                    "--cluster-directory",
+                    &certificates_of_leader,
+                ],
+                "running",
+            ),
+        ),
         case("cluster discard", At::Files, "aside", None, (&["--data-directory", &data, "--confirm", &leader], "discard")),
         case(
             "duties list",
@@ -206,7 +232,7 @@ async fn offline(world: &mut World, leader: u64, outcome: &mut Outcome) -> Resul
         at: At::Files,
         help: "",
         done: None,
-        refused: (Vec::new(), None),
+        refused: None,
     };
     let (exit, list) = ask(world, leader, &case("duties list"), &from).await?;
     let bound = list.pointer("/total").and_then(Value::as_u64);

@@ -26,7 +26,9 @@ mod rogue;
 mod slots;
 mod status;
 mod strike;
+mod survivor;
 mod tips;
+mod upgrade;
 mod withheld;
 
 use std::path::{Path, PathBuf};
@@ -128,6 +130,10 @@ pub enum Name {
     MemberKills,
     /// Replicas added, promoted, demoted, removed, replaced and healed while slots go on.
     Members,
+    /// Programs exchanged one by one, and the version of the rules raised when all are.
+    Upgrade,
+    /// Two of three replicas lost for good: the third goes on as a new cluster.
+    Survivor,
     /// A committee of four attesters, all ours.
     Committee,
     /// Keys that move from one cluster to another by an interchange file.
@@ -169,6 +175,8 @@ impl Name {
             | Self::Commands
             | Self::Follower
             | Self::Members
+            | Self::Upgrade
+            | Self::Survivor
             | Self::MemberKills
             | Self::Reorg
             | Self::ParentLost => (Profile::Failover, Prover::Off),
@@ -207,6 +215,8 @@ impl Name {
             Self::Commands => commands::play(world).await,
             Self::Follower => follow::play(world, request.form.pick(2, 10)).await,
             Self::Members => members::play(world).await,
+            Self::Upgrade => upgrade::play(world).await,
+            Self::Survivor => survivor::play(world).await,
             Self::MemberKills => member_kills::play(world).await,
             Self::Reorg => reorg::play(world).await,
             Self::ParentLost => parent_lost::play(world).await,

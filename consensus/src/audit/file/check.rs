@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ollin_guard::Duty;
 use ollin_protocol::units::SigningRoot;
 
-use super::super::{AuditEvent, AuditHead, AuditRecord};
+use super::super::{AuditEvent, AuditHead, AuditPage, AuditRecord};
 use super::{FORMAT, Header, Line, VERSION};
 
 /// A check in progress: segments are added oldest first.
@@ -140,6 +140,14 @@ pub enum AuditFault {
         /// The other.
         other: String,
     },
+    /// The log does not hold what was copied from it.
+    #[error("the audit ends at {found}, the log that it was copied from at {log}")]
+    Ahead {
+        /// The audit's end.
+        found: AuditHead,
+        /// The log's.
+        log: AuditHead,
+    },
     /// Nothing was checked.
     #[error("there is no segment of an audit")]
     Empty,
@@ -218,6 +226,24 @@ impl AuditCheck {
             Some(AuditFault::Diverged { number: *number, one: hex::encode(one), other: hex::encode(other) })
         });
         differing.map_or(Ok(()), Err)
+    }
+
+    /// Whether a log that holds the records of `page`, its last ones, is the one that these files were copied from.
+    ///
+    /// # Errors
+    /// [`AuditFault::Diverged`]; [`AuditFault::Ahead`] if it has forgotten what was copied.
+    pub fn leads_to(&self, page: &AuditPage) -> Result<(), AuditFault> {
+        let mut log = page.base;
+        for record in &page.records {
+            log = log.after(record);
+            if let Some(copied) = self.hashes.get(&record.number)
+                && *copied != log.hash
+            {
+                let (one, other) = (hex::encode(copied), hex::encode(log.hash));
+                return Err(AuditFault::Diverged { number: record.number, one, other });
+            }
+        }
+        if self.head.count > log.count { Err(AuditFault::Ahead { found: self.head, log }) } else { Ok(()) }
     }
 
     /// Whether the chain passes through `hash`.

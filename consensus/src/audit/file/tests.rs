@@ -145,6 +145,21 @@ fn a_rewritten_chain_is_internally_right_and_found_by_another_replicas_audit() {
 }
 
 #[test]
+fn a_log_that_has_forgotten_what_was_copied_from_it_or_is_another_one_is_named() {
+    let copied = |trail: &AuditTrail| {
+        let mut check = AuditCheck::default();
+        check.segment(&segment(trail, 0)).unwrap();
+        check
+    };
+    let (whole, shorter) = (worked(), applied(&[set_up(), vec![claim(6, &[ALICE, BOB], 1)]].concat()));
+    assert!(copied(&whole).leads_to(&whole.page(0)).is_ok());
+    assert!(copied(&shorter).leads_to(&whole.page(0)).is_ok(), "the copy lags behind");
+    assert!(matches!(copied(&whole).leads_to(&shorter.page(0)), Err(AuditFault::Ahead { .. })), "it was rolled back");
+    let other = applied(&[set_up(), vec![claim(6, &[ALICE, BOB], 1), claim(7, &[ALICE], 8), claim(8, &[BOB], 3)]].concat());
+    assert!(matches!(copied(&whole).leads_to(&other.page(0)), Err(AuditFault::Diverged { number: 3, .. })));
+}
+
+#[test]
 fn segments_continue_each_other_and_a_snapshot_leaves_a_gap_with_its_bounds() {
     let trail = worked();
     let whole = segment(&trail, 0);

@@ -25,6 +25,7 @@ use crate::config::ConsensusConfig;
 use crate::grant::Grant;
 use crate::membership::MemberKind;
 use crate::recovery::Memory;
+use crate::rules::Supported;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const FLOOR: u64 = 5;
@@ -38,6 +39,8 @@ pub(super) struct Cluster {
     ports: BTreeMap<u64, u16>,
     /// Heartbeat interval, least and greatest election timeout.
     timers: [Duration; 3],
+    /// The versions of the rules that some support; the others, those of a release.
+    rules: BTreeMap<u64, Supported>,
     running: BTreeMap<u64, SigningLog>,
 }
 
@@ -57,7 +60,7 @@ impl Cluster {
         certificates::create(&directory.path().join("certificates"), &replicas).unwrap();
         drop(reserved);
         let anchors = tempfile::tempdir_in("/dev/shm").unwrap();
-        let mut cluster = Self { directory, anchors, ports, timers, running: BTreeMap::new() };
+        let mut cluster = Self { directory, anchors, ports, timers, rules: BTreeMap::new(), running: BTreeMap::new() };
         for replica in cluster.ids() {
             cluster.start(replica).await.unwrap();
         }
@@ -106,8 +109,14 @@ impl Cluster {
         let mut config = ConsensusConfig::new(at(format!("store-{id}")), certificates, ReplicaId::new(id), listen);
         [config.heartbeat, config.election_timeout_min, config.election_timeout_max] = self.timers;
         config.snapshot_every = 20;
+        config.rules = self.rules.get(&id).copied().unwrap_or_default();
         config.anchor_directory = Some(self.anchors.path().join(format!("replica-{id}")));
         config
+    }
+
+    /// What its program supports from its next start on.
+    pub(super) fn set_rules(&mut self, id: u64, rules: Supported) {
+        self.rules.insert(id, rules);
     }
 
     pub(super) async fn start(&mut self, replica: ReplicaId) -> Result<SigningLog, OpenError> {

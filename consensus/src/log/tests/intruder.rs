@@ -13,6 +13,7 @@ use crate::halt::Halt;
 use crate::membership::Member;
 use crate::raft::VoteRecord;
 use crate::recovery::{Promise, Recovery};
+use crate::retired::RetiredMark;
 use crate::transport::{CallError, Lane, Refused, Request, Self_, TlsIdentity, TlsWire};
 
 /// A client that says it is `replica` of `cluster` and shows the certificate in `files`.
@@ -21,7 +22,7 @@ pub(super) fn intruder(cluster: [u8; 16], replica: u64, files: PathBuf, members:
     let recovery = Recovery::whole(Promise::default());
     let shared = Shared::new(me, members, Arc::default(), recovery, Halt::new());
     let wire = TlsWire::new(([127, 0, 0, 1], 0).into(), TlsIdentity::load(&files).unwrap()).unwrap();
-    (Client::new(shared.clone(), Arc::new(wire)), shared)
+    (Client::new(shared.clone(), Arc::new(wire), RetiredMark::default()), shared)
 }
 
 pub(super) async fn refused(client: &Client, to: u64, request: Request) -> CallError {

@@ -165,7 +165,12 @@ async fn an_emptied_replica_comes_back_under_a_new_id_and_its_old_id_is_retired(
     assert!(matches!(cluster::claim_one(&leader, &other).await, Err(Refusal::Conflict { .. })));
 
     // The same certificate, the old id: refused with the id under which the replica goes on.
-    let testimony = Testimony::of(&leader.inner.state.read(), true, &healed.inner.shared.members()[&changed.raft_id].fingerprint);
+    let testimony = Testimony::of(
+        leader.inner.shared.me.cluster,
+        &leader.inner.state.read(),
+        true,
+        &healed.inner.shared.members()[&changed.raft_id].fingerprint,
+    );
     assert_eq!(testimony.standing, crate::admission::Standing::Member { id: changed.raft_id, open: false });
     assert_eq!(leader.inner.state.read().roster().retirement(victim.get()).unwrap().replica, victim);
     // Emptied again, it may not take the same id again.

@@ -3,6 +3,7 @@
 mod members;
 pub(crate) mod request;
 pub(crate) mod response;
+mod upgrade;
 
 use std::io;
 use std::sync::Arc;
@@ -133,7 +134,7 @@ async fn public(State(served): State<Arc<Served<Views>>>, request: Request) -> R
         Ok(Route::Metrics) => response::metrics((views.metrics)()),
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &views.cluster.borrow().summary()),
         Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
-        Ok(Route::ClusterCreate | Route::ClusterLeadership | Route::Duties | Route::ClusterMembers) => {
+        Ok(Route::ClusterCreate | Route::ClusterLeadership | Route::Duties | Route::ClusterMembers | Route::ClusterUpgrade) => {
             response::text(StatusCode::NOT_FOUND, "Not Found")
         }
         Err(answered) => *answered,
@@ -157,6 +158,7 @@ async fn admin(State(served): State<Arc<Served<AdminViews>>>, request: Request) 
         Ok(Route::ClusterCreate) => create_cluster(commands, &views.limits, request).await,
         Ok(Route::Duties) => duties::answer(commands, &views.limits, request).await,
         Ok(Route::ClusterLeadership) => order_leadership(commands, &views.limits, request).await,
+        Ok(Route::ClusterUpgrade) => upgrade::raise(commands).await,
         Ok(Route::ClusterMembers) => members::change(commands, &views.limits, request).await,
         Err(answered) => *answered,
     };

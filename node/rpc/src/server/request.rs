@@ -35,6 +35,7 @@ pub(crate) enum Route {
     Duties,
     ClusterLeadership,
     ClusterMembers,
+    ClusterUpgrade,
 }
 
 impl Route {
@@ -50,6 +51,7 @@ impl Route {
         Self::ClusterLeadership,
         Self::Duties,
         Self::ClusterMembers,
+        Self::ClusterUpgrade,
     ];
 
     /// The route of a request, or the answer to one that has none: not found, not allowed, or about CORS.
@@ -83,22 +85,31 @@ impl Route {
             "/duties" | "/duties/" => Self::Duties,
             "/cluster/leadership" | "/cluster/leadership/" => Self::ClusterLeadership,
             "/cluster/members" | "/cluster/members/" => Self::ClusterMembers,
+            "/cluster/upgrade" | "/cluster/upgrade/" => Self::ClusterUpgrade,
             _ => return None,
         })
     }
 
     fn methods(self) -> &'static [Method] {
         match self {
-            Self::JsonRpc | Self::ClusterCreate | Self::ClusterLeadership | Self::Duties | Self::ClusterMembers => {
-                &[Method::POST]
-            }
+            Self::JsonRpc
+            | Self::ClusterCreate
+            | Self::ClusterLeadership
+            | Self::Duties
+            | Self::ClusterMembers
+            | Self::ClusterUpgrade => &[Method::POST],
             Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => &[Method::HEAD, Method::GET],
         }
     }
 
     fn allow(self) -> &'static str {
         match self {
-            Self::JsonRpc | Self::ClusterCreate | Self::ClusterLeadership | Self::Duties | Self::ClusterMembers => "POST",
+            Self::JsonRpc
+            | Self::ClusterCreate
+            | Self::ClusterLeadership
+            | Self::Duties
+            | Self::ClusterMembers
+            | Self::ClusterUpgrade => "POST",
             Self::Status | Self::Metrics | Self::ClusterStatus | Self::ClusterPage => "HEAD, GET",
         }
     }

@@ -24,6 +24,9 @@ pub struct ClusterStatus {
     pub cluster_id: Option<String>,
     /// Phase of the signing log: `sealed` before creation, then `open`; free text for a person otherwise.
     pub phase: String,
+    /// The rules by which verdicts are made.
+    #[serde(default)]
+    pub rules: RulesSection,
     /// This replica.
     pub replica: ReplicaSection,
     /// The leader as this replica knows it; `null` during an election.
@@ -34,6 +37,9 @@ pub struct ClusterStatus {
     pub log: LogPosition,
     /// Nothing new is bound at or below this slot.
     pub floor: Option<Slot>,
+    /// Nothing is granted at or below this slot, not even what is bound: the cluster's memory had a gap.
+    #[serde(default)]
+    pub closed: Option<Slot>,
     /// Every claim at or below this slot is refused.
     pub watermark: Option<Slot>,
     /// All members, this one included.
@@ -76,6 +82,15 @@ impl ClusterStatus {
         }
         summary
     }
+}
+
+/// The rules by which verdicts are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesSection {
+    /// The version in force, as far as this replica has applied the log.
+    pub version: u16,
+    /// The versions that this program supports, the oldest and the newest.
+    pub supported: (u16, u16),
 }
 
 /// This replica.
@@ -146,6 +161,9 @@ pub struct Member {
     pub witness: bool,
     /// Whether it answered this replica lately; `null` when this replica does not know (only a leader hears from all).
     pub reachable: Option<bool>,
+    /// The versions of the rules that its program supports, the oldest and the newest; `null` if it has not said so lately.
+    #[serde(default)]
+    pub rules: Option<(u16, u16)>,
     /// Entries it is behind the leader; `null` unless this replica leads.
     pub lag: Option<u64>,
 }
