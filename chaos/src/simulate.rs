@@ -23,9 +23,9 @@ pub(crate) struct SimulateArguments {
     /// Threads; by default as many as there are processors.
     #[arg(long)]
     threads: Option<usize>,
-    /// Also roll disks back, copy and wipe them.
+    /// No disk is rolled back, copied or wiped.
     #[arg(long)]
-    dishonest_disks: bool,
+    honest_disks: bool,
     /// End after so many seeds with violations.
     #[arg(long, default_value_t = 20)]
     max_failures: u64,
@@ -35,7 +35,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<ExitCode
     keep_panics_quiet();
     let processors = thread::available_parallelism().context("the number of processors")?;
     let threads = if arguments.trace { 1 } else { arguments.threads.unwrap_or(processors.get()) };
-    let switches = Switches { dishonest_disks: arguments.dishonest_disks };
+    let switches = Switches { honest_disks: arguments.honest_disks };
     let started = Instant::now();
     let next = AtomicU64::new(arguments.seeds.start);
     let (sender, runs) = mpsc::sync_channel::<Run>(threads);

@@ -6,21 +6,30 @@
 
 mod cluster;
 mod duties;
+mod evidence;
 mod fault;
 mod host;
+mod l1;
+mod lead;
+mod look;
 mod network;
+mod operator;
 pub(crate) mod payload;
 mod plan;
+mod publish;
 mod story;
+mod strike;
 pub mod verdict;
 
 use std::time::Duration;
 
 use ollin_protocol::units::Slot;
 
-pub use fault::{Fault, Outage};
+pub use fault::{Fault, Outage, Power};
+pub use l1::Trouble;
+pub use operator::Change;
 pub use plan::{Plan, Switches};
-pub use story::{Event, HostId, Story, Told};
+pub use story::{Event, HostId, Lines, Story, Told};
 pub use verdict::{Finding, judge_story};
 
 use cluster::Cluster;

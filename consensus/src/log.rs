@@ -300,15 +300,16 @@ impl SigningLog {
         }
     }
 
-    /// The last applied index and a hash of everything that the log has led to there: equal on every replica.
-    #[cfg(feature = "simulation")]
-    pub fn digest(&self) -> Option<(LogIndex, [u8; 32])> {
-        let state = self.inner.state.read();
-        let applied = state.applied()?;
-        Some((
-            LogIndex::new(applied.index),
-            sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(state.encode())).into(),
-        ))
+    /// What the log has led to here, for those who compare replicas.
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn digest(&self) -> Option<crate::simulation::StateDigest> {
+        crate::simulation::StateDigest::of(&self.inner.state.read())
+    }
+
+    /// The voters' Raft ids, as far as this replica has applied the log; two sets while one configuration gives way to another.
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn applied_voters(&self) -> Vec<BTreeSet<u64>> {
+        self.inner.state.read().membership().membership.configurations.clone()
     }
 
     /// Hands leadership over if it can, stops Raft and the listener, and closes the store. In bounded time.

@@ -4,12 +4,16 @@
 //! belongs to a [`ProcessId`], from which the tasks that it starts inherit it: so a process can be killed or paused whole, as an
 //! operating system would. Nothing in it runs in parallel, and nothing reads the real clock.
 
+mod anchor;
+mod digest;
 mod disk;
 mod holding;
 mod task;
 mod timer;
 mod world;
 
+pub use anchor::MemoryAnchor;
+pub use digest::StateDigest;
 pub use disk::{Image, MemoryDisk, SyncTimes};
 pub use holding::{Holding, HoldingError};
 pub use task::Joined;

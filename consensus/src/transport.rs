@@ -18,6 +18,7 @@ mod tls;
 mod tls_wire;
 mod wire;
 
+pub(crate) use book::SetBy;
 pub(crate) use client::{Answered, CallError, Client, testimony};
 #[cfg(test)]
 pub(crate) use frame::VoteAsked;

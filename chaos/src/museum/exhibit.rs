@@ -40,8 +40,6 @@ pub(crate) enum Suite {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seeds {
     pub(crate) end: u64,
-    /// Disks that were rolled back, copied or wiped as well.
-    pub(crate) dishonest_disks: bool,
 }
 
 impl Exhibit {
@@ -58,10 +56,7 @@ impl Catcher {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Test(suite, test, _) => format!("{} {test}", suite.target().1),
-            Self::Seeds(Seeds { end, dishonest_disks }, says) => {
-                let disks = if *dishonest_disks { " --dishonest-disks" } else { "" };
-                format!("simulate --seeds 0..{end}{disks}: {says}")
-            }
+            Self::Seeds(Seeds { end }, says) => format!("simulate --seeds 0..{end}: {says}"),
         }
     }
 

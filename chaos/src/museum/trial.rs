@@ -80,10 +80,9 @@ pub(crate) async fn run(catcher: &Catcher, fault: Option<Fault>, artifacts: &Art
             command.args([test, "--exact", "--nocapture", "--test-threads=1"]).current_dir(&binary.directory);
             command
         }
-        Catcher::Seeds(Seeds { end, dishonest_disks }, _) => {
+        Catcher::Seeds(Seeds { end }, _) => {
             let mut command = Command::new(std::env::current_exe().context("this program")?);
             command.args(["simulate", "--threads=1", "--max-failures=1", "--seeds", &format!("0..{end}")]);
-            command.args(dishonest_disks.then_some("--dishonest-disks"));
             command
         }
     };

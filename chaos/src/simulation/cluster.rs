@@ -1,46 +1,46 @@
 //! The course of a run: machines, faults, and the end of both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ollin_consensus::simulation::{MemoryDisk, ProcessId, SyncTimes, World};
-use ollin_protocol::units::ReplicaId;
+use ollin_protocol::units::{ReplicaId, Slot};
 
 use super::duties::{Site, live};
+use super::evidence::Disks;
 use super::fault::Fault;
-use super::host::{Disks, Host, Slotted, address, fingerprint, floor, slot_at};
+use super::host::{Host, L1_SLOT, Slotted, address, fingerprint, floor, slot_at};
+use super::l1::L1;
+use super::look::LOOK;
 use super::network::{Network, Plug};
+use super::operator::Desk;
 use super::payload::{KINDS, duty};
 use super::plan::Plan;
-use super::story::{Event, HostId, Recorder, Sample, Story};
+use super::story::{Event, HostId, Lines, Recorder, Story};
 use super::{END, HEALED_AT};
-
-/// How often the world is looked at from outside.
-const LOOK: Duration = Duration::from_millis(100);
-/// Every so many looks the states are compared.
-const LOOKS_PER_SAMPLE: u64 = 5;
-/// How long a supervisor waits before it starts a process again.
-const RESTART: Duration = Duration::from_millis(300);
 
 /// The machines, and what is still to come.
 pub(super) struct Cluster {
-    world: World,
-    network: Network,
-    recorder: Recorder,
-    disks: Disks,
+    pub(super) world: World,
+    pub(super) network: Network,
+    pub(super) recorder: Recorder,
+    pub(super) desk: Desk,
+    pub(super) disks: Disks,
+    pub(super) l1: L1,
     replicas: Vec<ReplicaId>,
-    hosts: BTreeMap<HostId, Host>,
+    pub(super) hosts: BTreeMap<HostId, Host>,
     /// What happens when; equal times in the order in which they were set.
     agenda: BTreeMap<(Duration, u64), Step>,
-    next: u64,
-    looks: u64,
-    sync: Duration,
-    way: Duration,
+    /// Numbers what is set.
+    pub(super) next: u64,
+    pub(super) looks: u64,
+    pub(super) sync: Duration,
+    pub(super) way: Duration,
 }
 
-enum Step {
+pub(super) enum Step {
     Look,
     Start(HostId),
     Strike(Fault),
@@ -49,6 +49,9 @@ enum Step {
     Clear,
     QuickDisk(HostId),
     Vanish(HostId),
+    MakeBlock,
+    MendL1(HostId),
+    CalmL1,
     Heal,
 }
 
@@ -59,7 +62,9 @@ impl Cluster {
             world: World::new(seed),
             network: Network::new(plan.way, recorder.clone()),
             recorder,
+            desk: Desk::default(),
             disks: Disks::default(),
+            l1: L1::new(),
             replicas: plan.hosts.iter().map(|host| ReplicaId::new(host.0)).collect(),
             hosts: BTreeMap::new(),
             agenda: BTreeMap::new(),
@@ -69,7 +74,8 @@ impl Cluster {
             way: plan.way,
         };
         for id in &plan.hosts {
-            cluster.add_host(*id, ReplicaId::new(id.0), MemoryDisk::new(id.to_string()));
+            cluster.add_host(*id, ReplicaId::new(id.0));
+            cluster.hosts.get_mut(id).into_iter().for_each(|host| host.is_member = true);
             cluster.at(Duration::ZERO, Step::Start(*id));
         }
         cluster
@@ -81,6 +87,7 @@ impl Cluster {
         }
         self.at(HEALED_AT, Step::Heal);
         self.at(LOOK, Step::Look);
+        self.at(L1_SLOT, Step::MakeBlock);
         while let Some(((at, _), step)) = self.agenda.pop_first() {
             if let Err(livelock) = self.world.run_until(at.min(END)) {
                 self.tell(Event::Stuck { reason: livelock.to_string() });
@@ -105,17 +112,17 @@ impl Cluster {
         self.agenda.insert((time, self.next), step);
     }
 
-    fn after(&mut self, wait: Duration, step: Step) {
+    pub(super) fn after(&mut self, wait: Duration, step: Step) {
         self.at(self.world.elapsed() + wait, step);
     }
 
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         self.recorder.tell(self.world.elapsed(), event);
     }
 
-    fn add_host(&mut self, id: HostId, replica: ReplicaId, disk: MemoryDisk) {
-        self.disks.add(id, disk.clone());
-        self.hosts.insert(id, Host::new(id, replica, disk, self.sync));
+    /// A machine with an empty disk.
+    pub(super) fn add_host(&mut self, id: HostId, replica: ReplicaId) {
+        self.hosts.insert(id, Host::new(id, replica, MemoryDisk::new(id.to_string()), self.sync));
     }
 
     fn step(&mut self, step: Step) {
@@ -131,25 +138,30 @@ impl Cluster {
             Step::Mend(number) => self.network.mend(number),
             Step::Clear => self.network.set_weather(self.way, 0),
             Step::QuickDisk(host) => self.set_sync(host, self.sync),
-            Step::Vanish(host) => {
-                self.kill(host, 0);
-                self.hosts.remove(&host);
+            Step::Vanish(copy) => self.vanish(copy),
+            Step::MakeBlock => {
+                for attempt in self.l1.make_block(&self.world) {
+                    self.tell(Event::Included { attempt });
+                }
+                self.after(L1_SLOT, Step::MakeBlock);
             }
+            Step::MendL1(host) => self.l1.set_trouble(host, None),
+            Step::CalmL1 => self.l1.set_dropped(0),
             Step::Heal => self.heal(),
         }
     }
 
-    fn with_host(&self, id: HostId, act: impl FnOnce(&Host)) {
+    pub(super) fn with_host(&self, id: HostId, act: impl FnOnce(&Host)) {
         if let Some(host) = self.hosts.get(&id) {
             act(host);
         }
     }
 
-    fn set_sync(&self, id: HostId, sync: Duration) {
+    pub(super) fn set_sync(&self, id: HostId, sync: Duration) {
         self.with_host(id, |host| host.disk.set_sync_times(SyncTimes { least: sync / 8, most: sync }));
     }
 
-    fn start(&mut self, id: HostId) {
+    pub(super) fn start(&mut self, id: HostId) {
         let world = self.world.clone();
         let Some(host) = self.hosts.get_mut(&id).filter(|host| host.process.is_none()) else { return };
         let process = world.process();
@@ -157,15 +169,23 @@ impl Cluster {
         host.halted = false;
         host.log = Slotted::default();
         let replica = host.replica;
+        // Whoever came later knows the first ones and itself.
+        let mut replicas = self.replicas.clone();
+        replicas.extend((!replicas.contains(&replica)).then_some(replica));
         let site = Arc::new(Site {
             host: id,
             replica,
-            replicas: self.replicas.clone(),
+            replicas,
             clock: host.clock.clone(),
+            disk: host.disk.clone(),
+            anchor: host.anchor.clone(),
             disks: self.disks.clone(),
+            l1: self.l1.clone(),
             recorder: self.recorder.clone(),
             log: Arc::clone(&host.log),
+            refused: Arc::clone(&host.refused),
         });
+        self.desk.started(id, process, Arc::clone(&site.log));
         let plug = Plug {
             network: self.network.clone(),
             host: id,
@@ -173,116 +193,54 @@ impl Cluster {
             address: address(replica),
             fingerprint: fingerprint(replica),
         };
-        let disk = host.disk.clone();
+        self.network.light_up(&plug.address);
         self.tell(Event::Started { host: id, replica });
-        drop(world.spawn_in(process, live(site, disk, plug)));
+        drop(world.spawn_in(process, live(site, plug)));
     }
 
-    /// Ends a host's process. Its disk keeps what was durable and the first `kept` batches of the rest.
-    fn kill(&mut self, id: HostId, kept: usize) {
-        let Some(host) = self.hosts.get_mut(&id) else { return };
-        let Some(process) = host.process.take() else { return };
-        drop(host.log.lock().take());
-        self.world.kill(process);
-        self.network.unplug(process);
+    /// Ends a host's process. What it has written stays, and the machine's memory.
+    pub(super) fn kill(&mut self, id: HostId) {
+        let Some(process) = self.end_process(id) else { return };
+        self.network.unplug(&self.world, process);
+        self.tell(Event::Killed { host: id, lost_batches: 0 });
+    }
+
+    /// Switches a machine off. Its disk keeps what was durable and the first `kept` batches of the rest.
+    pub(super) fn power_off(&mut self, id: HostId, kept: usize) {
+        let process = self.end_process(id);
+        let Some(host) = self.hosts.get(&id) else { return };
         let lost_batches = host.disk.unsynced().saturating_sub(kept);
         host.disk.crash(kept);
-        self.tell(Event::Killed { host: id, lost_batches });
-    }
-
-    fn crash(&mut self, id: HostId, kept: usize, down: Duration) {
-        self.kill(id, kept);
-        self.after(down, Step::Start(id));
-    }
-
-    /// Ends a host's process, and puts another disk in its place.
-    fn replace_disk(&mut self, id: HostId, disk: MemoryDisk, down: Duration) {
-        self.kill(id, 0);
-        self.disks.doubt(id);
-        let sync = self.sync;
-        if let Some(host) = self.hosts.get_mut(&id) {
-            host.disk = disk;
-        }
-        self.set_sync(id, sync);
-        self.after(down, Step::Start(id));
-    }
-
-    fn strike(&mut self, fault: Fault) {
-        let now = self.world.elapsed();
-        self.tell(Event::Struck(fault.clone()));
-        match fault {
-            Fault::Crash { host, kept, down } => self.crash(host, kept, down),
-            Fault::PowerCut { kept, down } => {
-                for host in self.ids() {
-                    self.crash(host, kept, down);
-                }
-            }
-            Fault::Pause { host, down } => {
-                if let Some(process) = self.hosts.get(&host).and_then(|host| host.process) {
-                    self.world.pause(process);
-                    self.after(down, Step::Resume(host, process));
-                }
-            }
-            Fault::Cut { outage, down } => {
-                let number = self.next;
-                self.network.cut(number, outage);
-                self.after(down, Step::Mend(number));
-            }
-            Fault::Weather { lost_percent, late, down } => {
-                self.network.set_weather(late, lost_percent);
-                self.after(down, Step::Clear);
-            }
-            Fault::SlowDisk { host, sync, down } => {
-                self.set_sync(host, sync);
-                self.after(down, Step::QuickDisk(host));
-            }
-            Fault::FailingDisk { host, .. } => self.with_host(host, |host| host.disk.fail("no medium")),
-            Fault::WrongClock { host, by_ms } => self.with_host(host, |host| host.clock.set_wrong_by(by_ms)),
-            Fault::RolledBack { host, by, down } => self.roll_back(host, now, by, down),
-            Fault::AllRolledBack { by, down } => {
-                for host in self.ids() {
-                    self.roll_back(host, now, by, down);
-                }
-            }
-            Fault::Wiped { host, down } => self.replace_disk(host, MemoryDisk::new(host.to_string()), down),
-            Fault::Cloned { host, by, lives } => self.clone_host(host, now, by, lives),
-            Fault::Transfer { to } => self.transfer(to),
+        host.anchor.reboot();
+        if let Some(process) = process {
+            self.network.go_dark(process, &address(host.replica));
+            self.tell(Event::Killed { host: id, lost_batches });
         }
     }
 
-    fn ids(&self) -> Vec<HostId> {
+    fn end_process(&mut self, id: HostId) -> Option<ProcessId> {
+        let host = self.hosts.get_mut(&id)?;
+        let process = host.process.take()?;
+        drop(host.log.lock().take());
+        self.desk.ended(id);
+        self.world.kill(process);
+        Some(process)
+    }
+
+    pub(super) fn crash(&mut self, id: HostId, kept: usize, down: Duration) {
+        self.power_off(id, kept);
+        self.after(down, Step::Start(id));
+    }
+
+    pub(super) fn ids(&self) -> Vec<HostId> {
         self.hosts.keys().copied().collect()
-    }
-
-    fn roll_back(&mut self, id: HostId, now: Duration, by: Duration, down: Duration) {
-        let Some(image) = self.hosts.get(&id).map(|host| host.backup(now, by)) else { return };
-        self.replace_disk(id, MemoryDisk::of(id.to_string(), image), down);
-    }
-
-    fn clone_host(&mut self, id: HostId, now: Duration, by: Duration, lives: Duration) {
-        let Some((replica, image)) = self.hosts.get(&id).map(|host| (host.replica, host.backup(now, by))) else { return };
-        let copy = HostId(self.hosts.keys().last().map_or(0, |last| last.0) + 10);
-        self.hosts.insert(copy, Host::new(copy, replica, MemoryDisk::of(copy.to_string(), image), self.sync));
-        self.start(copy);
-        self.after(lives, Step::Vanish(copy));
-    }
-
-    /// Whoever leads is asked to hand over.
-    fn transfer(&mut self, to: HostId) {
-        let Some(to) = self.hosts.get(&to).map(|host| host.replica) else { return };
-        for host in self.hosts.values() {
-            if let (Some(log), Some(process)) = (host.log(), host.process)
-                && log.role().borrow().active_term().is_some()
-            {
-                drop(self.world.spawn_in(process, async move { drop(log.hand_over(to).await) }));
-            }
-        }
     }
 
     fn heal(&mut self) {
         self.network.mend_all();
+        self.l1.heal();
         self.network.set_weather(self.way, 0);
-        let copies: Vec<HostId> = self.ids().into_iter().filter(|id| !self.replicas.contains(&ReplicaId::new(id.0))).collect();
+        let copies: Vec<HostId> = self.hosts.values().filter(|host| host.is_copy()).map(|host| host.id).collect();
         for copy in copies {
             self.step(Step::Vanish(copy));
         }
@@ -297,68 +255,22 @@ impl Cluster {
         self.tell(Event::Healed);
     }
 
-    /// What an operator's eyes and a supervisor do.
-    fn look(&mut self) {
-        self.looks += 1;
-        let now = self.world.elapsed();
-        let panicked: BTreeSet<ProcessId> = self.world.take_panics().into_iter().collect();
-        for id in self.ids() {
-            let Some(host) = self.hosts.get_mut(&id) else { continue };
-            host.back_up(now);
-            let Some(process) = host.process else { continue };
-            if panicked.contains(&process) {
-                let message = take_panic_message();
-                self.tell(Event::Panicked { host: id, message });
-            }
-            if self.world.is_dead(process) {
-                self.tell(Event::Stopped { host: id, reason: "the disk cannot be synced".to_owned() });
-                self.crash(id, 0, RESTART);
-                continue;
-            }
-            self.sample(id);
-            self.restart_if_stopped(id);
-        }
-        self.after(LOOK, Step::Look);
-    }
-
-    fn sample(&mut self, id: HostId) {
-        let Some(host) = self.hosts.get_mut(&id) else { return };
-        let Some(log) = host.log() else { return };
-        let view = log.view();
-        if let Some(reason) = view.halted
-            && !host.halted
-        {
-            host.halted = true;
-            self.tell(Event::Halted { host: id, reason });
-        }
-        let is_due = self.looks.is_multiple_of(LOOKS_PER_SAMPLE);
-        if let Some((index, digest)) = is_due.then(|| log.digest()).flatten() {
-            let state = Sample { index: index.get(), digest, floor: view.floor, watermark: view.watermark };
-            self.tell(Event::Sampled { host: id, state });
-        }
-    }
-
-    /// A process that could not open its store, or whose disk failed, is started again.
-    fn restart_if_stopped(&mut self, id: HostId) {
-        let Some(host) = self.hosts.get(&id) else { return };
-        let ended = host.process.is_some_and(|process| self.world.is_idle(process));
-        if ended || host.halted && host.disk.is_failing() {
-            self.crash(id, 0, RESTART);
-        }
-    }
-
-    /// What the acting replica holds at the end.
+    /// What the acting replica holds at the end. One that was deposed a moment ago may not have heard of it: the highest term counts.
     fn conclude(&mut self) {
         let first = floor().get();
         let last = slot_at(END).get() + 10;
-        for host in self.hosts.values() {
-            let Some(log) = host.log().filter(|log| log.role().borrow().active_term().is_some()) else { continue };
-            let slots = (first..=last).map(ollin_protocol::units::Slot::new);
-            let duties = slots.flat_map(|slot| KINDS.map(|kind| duty(kind, slot)));
-            let bound = duties.filter_map(|duty| log.bound(&duty).map(|bound| (duty, bound.root))).collect();
-            let watermark = self.world.enter(|| log.view().watermark);
-            self.tell(Event::Final { host: host.id, bound, watermark });
-        }
+        let acting = self.hosts.values().filter_map(|host| {
+            let log = host.log()?;
+            let term = log.role().borrow().active_term()?;
+            Some((term, host.id, log))
+        });
+        let Some((_, host, log)) = acting.max_by_key(|(term, host, _)| (*term, *host)) else { return };
+        let slots = (first..=last).map(Slot::new);
+        let duties = slots.flat_map(|slot| KINDS.map(|kind| duty(kind, slot)));
+        let bound = duties.filter_map(|duty| log.bound(&duty).map(|bound| (duty, bound.root))).collect();
+        let lines = Lines::of(&self.world.enter(|| log.view()));
+        self.tell(Event::Final { host, bound, lines });
+        self.tell(Event::Landed { slots: self.l1.landed() });
     }
 }
 
@@ -371,6 +283,6 @@ pub fn keep_panics_quiet() {
     std::panic::set_hook(Box::new(|panic| PANIC.set(panic.to_string())));
 }
 
-fn take_panic_message() -> String {
+pub(super) fn take_panic_message() -> String {
     PANIC.take()
 }

@@ -2,20 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use ollin_consensus::simulation::{MemoryDisk, World};
-use ollin_consensus::{ClaimError, ClaimRequest, CreateError, Grant, Parts, SigningLog};
+use ollin_consensus::simulation::{MemoryAnchor, MemoryDisk, World};
+use ollin_consensus::{ClaimError, ClaimRequest, CreateError, Grant, OpenError, Parts, SigningLog};
 use ollin_guard::{Binding, Duty, DutyKind, Refusal};
 use ollin_protocol::payload::DutyPayload;
 use ollin_protocol::units::{ReplicaId, Slot};
 use ollin_sequencer::decide::{Decision, SlotFacts, decide};
+use ollin_sequencer::latest_slot;
 
-use super::host::{Clock, Disks, L1_SLOT, SLOT, Slotted, cluster_file, config, floor, slot_at, start_of};
+use super::evidence::Disks;
+use super::host::{Clock, L1_SLOT, SLOT, Slotted, cluster_file, config, floor, schedule, slot_at, start_of, timestamp};
+use super::l1::L1;
+use super::lead::Lead;
 use super::network::{Plug, world};
 use super::payload::{ATTESTER, KINDS, build, duty};
-use super::story::{Event, Evidence, HostId, Recorder};
+use super::publish::Publisher;
+use super::story::{Event, HostId, Recorder};
 
 /// Pause between looks at a slot.
 const TICK: Duration = Duration::from_millis(50);
@@ -30,30 +36,42 @@ pub(super) struct Site {
     pub(super) replica: ReplicaId,
     pub(super) replicas: Vec<ReplicaId>,
     pub(super) clock: Clock,
+    pub(super) disk: MemoryDisk,
+    pub(super) anchor: MemoryAnchor,
     pub(super) disks: Disks,
+    pub(super) l1: L1,
     pub(super) recorder: Recorder,
     pub(super) log: Slotted,
+    /// Set while its store is refused for what it lacks.
+    pub(super) refused: Arc<AtomicBool>,
 }
 
 /// One replica's process, from its start on.
-pub(super) async fn live(site: Arc<Site>, disk: MemoryDisk, plug: Plug) {
+pub(super) async fn live(site: Arc<Site>, plug: Plug) {
     let parts = Parts {
         cluster: cluster_file(&site.replicas),
-        disk: Box::new(disk),
+        disk: Box::new(site.disk.clone()),
         wire: Arc::new(plug),
-        // A process that starts asks all others.
-        anchor: None,
+        anchor: Some(Box::new(site.anchor.clone())),
         fatal: |_| world().abort_current(),
     };
     let log = match SigningLog::open_with(config(site.replica), parts).await {
         Ok(log) => log,
         Err(error) => {
+            site.refused.store(matches!(error, OpenError::Start(_)), Ordering::Relaxed);
             site.tell(Event::Stopped { host: site.host, reason: describe(&error) });
             return;
         }
     };
+    site.refused.store(false, Ordering::Relaxed);
     *site.log.lock() = Some(log.clone());
+    let raft_id = log.view().raft_id;
+    site.disks.opened(raft_id, site.host, site.disk.clone());
+    site.tell(Event::Opened { host: site.host, raft_id, memory: *log.memory().borrow() });
     drop(world().spawn(watch_role(Arc::clone(&site), log.clone())));
+    drop(world().spawn(watch_memory(Arc::clone(&site), log.clone())));
+    drop(world().spawn(Lead::new(Arc::clone(&site), log.clone()).run()));
+    drop(world().spawn(Publisher::new(Arc::clone(&site), log.clone()).run()));
     if site.replicas.first() == Some(&site.replica) {
         drop(world().spawn(create(log.clone())));
     }
@@ -84,8 +102,17 @@ async fn watch_role(site: Arc<Site>, log: SigningLog) {
     }
 }
 
+async fn watch_memory(site: Arc<Site>, log: SigningLog) {
+    let mut memory = log.memory();
+    memory.mark_unchanged();
+    while memory.changed().await.is_ok() {
+        let memory = *memory.borrow_and_update();
+        site.tell(Event::Memory { host: site.host, memory });
+    }
+}
+
 impl Site {
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         self.recorder.tell(world().elapsed(), event);
     }
 
@@ -93,7 +120,11 @@ impl Site {
     async fn work(&self, log: &SigningLog, drafts: &mut BTreeMap<Duty, DutyPayload>) {
         let now = self.clock.now(&world());
         let slot = slot_at(now + L1_SLOT);
-        log.set_slot_horizon(slot);
+        let head = self.l1.head(self.host);
+        let latest = head.and_then(|head| latest_slot(&schedule(), timestamp(now), timestamp(head.at)));
+        if let Some(latest) = latest {
+            log.set_slot_horizon(latest);
+        }
         if log.role().borrow().active_term().is_none() {
             return;
         }
@@ -108,8 +139,8 @@ impl Site {
             build_if_empty: true,
             claimed: holds(|kind| matches!(kind, DutyKind::BlockProposal { .. } | DutyKind::CheckpointProposal)),
             bundle_claimed: holds(|kind| kind == DutyKind::AttestationsAndSigners),
-            tip_slot: None,
-            synced: true,
+            tip_slot: self.l1.tip(self.host),
+            synced: head.is_some(),
         };
         if matches!(decide(&facts), Decision::Start | Decision::Finish) {
             self.propose(log, slot, drafts).await;
@@ -150,11 +181,8 @@ impl Site {
         let takes = Duration::from_millis(world().below(SIGNING_MS));
         pause(takes).await;
         let (duty, root) = (*grant.duty(), *grant.root());
-        let evidence = Evidence {
-            durable: self.disks.holding(&root),
-            quorum: self.replicas.len() / 2 + 1,
-            applied: log.bound(&duty).is_some_and(|bound| bound.root == root),
-        };
+        let applied = log.bound(&duty).is_some_and(|bound| bound.root == root);
+        let evidence = self.disks.evidence(&root, &log.applied_voters(), applied);
         self.tell(Event::Signed { host: self.host, replica: self.replica, duty, root, evidence });
     }
 

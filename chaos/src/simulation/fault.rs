@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use super::l1::Trouble;
+use super::operator::Change;
 use super::story::HostId;
 
 /// One fault. Those with an outage end by themselves; at the end of the faulty time everything is healed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant says what its fields are")]
 pub enum Fault {
-    /// A machine loses power: what was not synced is gone, save its first `kept` batches.
+    /// A process is killed. Its machine goes on: what was written is there, and so is the anchor.
+    Kill { host: HostId, down: Duration },
+    /// A machine loses power: what was not synced is gone, save its first `kept` batches, and so is the anchor.
     Crash { host: HostId, kept: usize, down: Duration },
     /// A process is stopped and goes on later: its clock has moved on.
     Pause { host: HostId, down: Duration },
@@ -25,15 +29,32 @@ pub enum Fault {
     /// All machines lose power at once.
     PowerCut { kept: usize, down: Duration },
     /// A machine comes back with its disk as it was so long ago.
-    RolledBack { host: HostId, by: Duration, down: Duration },
-    /// All machines come back with their disks as they were so long ago.
+    RolledBack { host: HostId, by: Duration, down: Duration, power: Power },
+    /// All machines come back from a power cut with their disks as they were so long ago: restored from one backup.
     AllRolledBack { by: Duration, down: Duration },
     /// A machine comes back with an empty disk.
-    Wiped { host: HostId, down: Duration },
-    /// A copy of a machine's disk of so long ago starts beside it, and takes its address.
+    Wiped { host: HostId, down: Duration, power: Power },
+    /// A copy of a machine's disk of so long ago starts beside it, on another machine, and takes its address.
     Cloned { host: HostId, by: Duration, lives: Duration },
     /// The leader is asked to hand over.
     Transfer { to: HostId },
+    /// A machine's way to L1 is bad.
+    L1 { host: HostId, trouble: Trouble, down: Duration },
+    /// Transactions get lost on their way to L1, or in its pool, with this probability in percent.
+    L1Drops { percent: u64, down: Duration },
+    /// L1 takes its last blocks back.
+    Reorg { depth: u64 },
+    /// No fault: operators change the members.
+    Members(Change),
+}
+
+/// What becomes of a machine's memory, and of the anchor in it, while its disk is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// The machine runs on.
+    Stays,
+    /// It is switched off.
+    Lost,
 }
 
 /// Between whom frames get lost.

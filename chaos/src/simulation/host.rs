@@ -1,15 +1,16 @@
 //! A machine and the process on it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use ollin_consensus::simulation::{Image, MemoryDisk, ProcessId, SyncTimes, World};
-use ollin_consensus::{ClusterFile, ConsensusConfig, Fingerprint, MemberKind, ReplicaAddress, SigningLog, Table};
-use ollin_protocol::units::{ReplicaId, SigningRoot, Slot};
+use ollin_consensus::simulation::{Image, MemoryAnchor, MemoryDisk, ProcessId, SyncTimes, World};
+use ollin_consensus::{ClusterFile, ConsensusConfig, Fingerprint, MemberKind, ReplicaAddress, SigningLog};
+use ollin_protocol::schedule::Schedule;
+use ollin_protocol::units::{ReplicaId, Slot};
 use parking_lot::Mutex;
 
 use super::story::HostId;
@@ -28,12 +29,21 @@ pub(super) struct Host {
     pub(super) id: HostId,
     pub(super) replica: ReplicaId,
     pub(super) disk: MemoryDisk,
+    pub(super) anchor: MemoryAnchor,
     pub(super) clock: Clock,
     pub(super) process: Option<ProcessId>,
     pub(super) log: Slotted,
     /// What its disk durably held, oldest first.
     pub(super) backups: VecDeque<(Duration, Image)>,
     pub(super) halted: bool,
+    /// What its disk held at first.
+    pub(super) began: Image,
+    /// Its last process was refused for what its store lacks.
+    pub(super) refused: Arc<AtomicBool>,
+    /// It was a member.
+    pub(super) is_member: bool,
+    /// Since when it is seen to be out.
+    pub(super) out_since: Option<Duration>,
 }
 
 /// Where a process puts its log once it is open.
@@ -45,30 +55,24 @@ pub(super) struct Clock {
     wrong_by_ms: Arc<AtomicI64>,
 }
 
-/// All disks of the cluster, for those who look for evidence.
-#[derive(Clone, Default)]
-pub(super) struct Disks {
-    inner: Arc<Mutex<BTreeMap<HostId, Evident>>>,
-}
-
-struct Evident {
-    disk: MemoryDisk,
-    /// A fault has taken contents away: what it holds proves nothing any more.
-    doubtful: bool,
-}
-
 impl Host {
     pub(super) fn new(id: HostId, replica: ReplicaId, disk: MemoryDisk, sync: Duration) -> Self {
         disk.set_sync_times(SyncTimes { least: sync / 8, most: sync });
+        let began = disk.image();
         Self {
             id,
             replica,
             disk,
+            anchor: MemoryAnchor::default(),
             clock: Clock::default(),
             process: None,
             log: Slotted::default(),
             backups: VecDeque::new(),
             halted: false,
+            began,
+            refused: Arc::default(),
+            is_member: false,
+            out_since: None,
         }
     }
 
@@ -84,6 +88,11 @@ impl Host {
         let then = now.saturating_sub(by);
         let kept = self.backups.iter().rev().find(|(at, _)| *at <= then).or(self.backups.front());
         kept.map(|(_, image)| image.clone()).unwrap_or_default()
+    }
+
+    /// Whether it is a copy of another machine.
+    pub(super) fn is_copy(&self) -> bool {
+        self.id != HostId(self.replica.get())
     }
 
     pub(super) fn log(&self) -> Option<SigningLog> {
@@ -120,30 +129,18 @@ pub(super) fn floor() -> Slot {
     Slot::new(FIRST_SLOT)
 }
 
-impl Disks {
-    pub(super) fn add(&self, host: HostId, disk: MemoryDisk) {
-        self.inner.lock().insert(host, Evident { disk, doubtful: false });
-    }
-
-    pub(super) fn doubt(&self, host: HostId) {
-        if let Some(evident) = self.inner.lock().get_mut(&host) {
-            evident.doubtful = true;
-        }
-    }
-
-    /// On how many disks a root is durable, in an entry or in a snapshot; those in doubt count.
-    pub(super) fn holding(&self, root: &SigningRoot) -> usize {
-        let needle = root.get().as_slice();
-        let holds = |image: &Image| {
-            let tables = [Table::Log, Table::State];
-            tables.iter().any(|table| image.table(*table).values().rev().any(|value| contains(value, needle)))
-        };
-        self.inner.lock().values().filter(|evident| evident.doubtful || holds(&evident.disk.image())).count()
-    }
+/// The rollup's clock, for rules that count in seconds: here in milliseconds.
+pub(super) fn schedule() -> Schedule {
+    Schedule { genesis_time: 0, slot_duration: ms(SLOT), epoch_duration: 32, ethereum_slot_duration: ms(L1_SLOT) }
 }
 
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window[0] == needle[0] && window == needle)
+/// A time on the scale of [`schedule`].
+pub(super) fn timestamp(time: Duration) -> u64 {
+    schedule().slot_start(Slot::new(FIRST_SLOT)).saturating_add(ms(time))
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Certificates are not simulated: a replica's fingerprint is made of its id.

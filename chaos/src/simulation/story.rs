@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ollin_consensus::Role;
+use ollin_consensus::fitness::Class;
+use ollin_consensus::simulation::StateDigest;
+use ollin_consensus::{MemberOrder, Memory, RecordedAttempt, Role};
 use ollin_guard::Duty;
 use ollin_protocol::units::{ReplicaId, SigningRoot, Slot};
 use parking_lot::Mutex;
@@ -30,6 +32,12 @@ pub struct Told {
 pub enum Event {
     /// A process was started.
     Started { host: HostId, replica: ReplicaId },
+    /// A process has opened its store, under this Raft id; and what it thinks of its memory before it has asked anybody.
+    Opened { host: HostId, raft_id: u64, memory: Memory },
+    /// How far a process's memory can be relied on has changed.
+    Memory { host: HostId, memory: Memory },
+    /// A machine's disk does not hold any more what it had made durable.
+    Taken { host: HostId, replica: ReplicaId },
     /// A process did not start, or gave up by itself.
     Stopped { host: HostId, reason: String },
     /// A process died by a fault.
@@ -46,12 +54,26 @@ pub enum Event {
     Role { host: HostId, replica: ReplicaId, role: Role },
     /// A signature left.
     Signed { host: HostId, replica: ReplicaId, duty: Duty, root: SigningRoot, evidence: Evidence },
+    /// How well a replica could lead, as it sees itself.
+    Class { host: HostId, replica: ReplicaId, class: Class },
+    /// A leader hands over to a fitter replica.
+    HandsOver { host: HostId, own: Class, to: ReplicaId, class: Class },
+    /// Operators want a replica to leave.
+    Leaving { replica: ReplicaId },
+    /// An operator's order had an answer.
+    Ordered { order: MemberOrder, is_done: bool, answer: String },
+    /// A transaction left for L1.
+    Sent { host: HostId, attempt: RecordedAttempt },
+    /// L1 has included a transaction.
+    Included { attempt: RecordedAttempt },
     /// A claim had no grant.
     NotGranted { host: HostId, duty: Duty, why: String },
     /// The state of a replica.
     Sampled { host: HostId, state: Sample },
     /// The bindings of the leader's state at the end.
-    Final { host: HostId, bound: Vec<(Duty, SigningRoot)>, watermark: Option<Slot> },
+    Final { host: HostId, bound: Vec<(Duty, SigningRoot)>, lines: Lines },
+    /// The slots whose checkpoint L1 holds at the end.
+    Landed { slots: Vec<Slot> },
     /// The run could not go on.
     Stuck { reason: String },
 }
@@ -70,14 +92,21 @@ pub struct Evidence {
 /// A replica's state at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// The last applied entry.
-    pub index: u64,
-    /// Hash of everything that was applied.
-    pub digest: [u8; 32],
-    /// The floor.
+    /// After which entry, and what it is.
+    pub digest: StateDigest,
+    /// Its lines.
+    pub lines: Lines,
+}
+
+/// The lines of a state: they only rise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Nothing new is bound at or below it.
     pub floor: Option<Slot>,
-    /// The watermark.
+    /// Records at or below it are gone.
     pub watermark: Option<Slot>,
+    /// Nothing is granted at or below it.
+    pub closed: Option<Slot>,
 }
 
 /// Everything that happened, in order.
@@ -92,6 +121,15 @@ pub struct Story {
 }
 
 impl Story {
+    /// When the second replica's disk was taken away: from then on the cluster may have forgotten what a quorum had promised.
+    pub fn quorum_taken_at(&self) -> Option<Duration> {
+        let mut first = None;
+        self.events.iter().find_map(|told| match told.event {
+            Event::Taken { replica, .. } if *first.get_or_insert(replica) != replica => Some(told.at),
+            _ => None,
+        })
+    }
+
     /// How many signatures left.
     pub fn signatures(&self) -> usize {
         self.events.iter().filter(|told| matches!(told.event, Event::Signed { .. })).count()
@@ -109,15 +147,19 @@ impl Recorder {
         self.story.lock().events.push(Told { at, event });
     }
 
-    /// Mixes a delivered frame into the hash (FNV-1a).
+    /// Mixes a delivered frame into the hash (FNV-1a over words).
     pub(super) fn frame(&self, at: Duration, from: HostId, to: HostId, bytes: &[u8]) {
         const PRIME: u64 = 0x0100_0000_01b3;
         let mut story = self.story.lock();
         story.frame_count += 1;
-        let head = u64::try_from(at.as_micros()).unwrap_or(u64::MAX).to_be_bytes();
-        let ends = [from.0.to_be_bytes(), to.0.to_be_bytes()];
-        let mixed = [head.as_slice(), ends.as_flattened(), bytes];
-        story.frames = mixed.into_iter().flatten().fold(story.frames, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+        let words = bytes.chunks(8).map(|chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_le_bytes(word)
+        });
+        let head = [u64::try_from(at.as_micros()).unwrap_or(u64::MAX), from.0, to.0, bytes.len() as u64];
+        story.frames =
+            head.into_iter().chain(words).fold(story.frames, |hash, word| (hash ^ word).wrapping_mul(PRIME).rotate_left(29));
     }
 
     pub(super) fn take(&self) -> Story {
@@ -141,6 +183,11 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { host, replica } => write!(f, "{host}: replica {replica} starts"),
+            Self::Opened { host, raft_id, memory } => {
+                write!(f, "{host}: opens its store as Raft id {raft_id}, memory {memory:?}")
+            }
+            Self::Memory { host, memory } => write!(f, "{host}: memory {memory:?}"),
+            Self::Taken { host, replica } => write!(f, "{host}: its disk holds less than replica {replica} has promised"),
             Self::Stopped { host, reason } => write!(f, "{host}: stops: {reason}"),
             Self::Killed { host, lost_batches } => write!(f, "{host}: dies, {lost_batches} unsynced batches lost"),
             Self::Panicked { host, message } => write!(f, "{host}: panics: {message}"),
@@ -152,14 +199,47 @@ impl fmt::Display for Event {
                 let Evidence { durable, quorum, .. } = evidence;
                 write!(f, "{host}: signs {root} for {duty}, durable on {durable} of {quorum} disks")
             }
-            Self::NotGranted { host, duty, why } => write!(f, "{host}: no grant for {duty}: {why}"),
-            Self::Sampled { host, state } => {
-                write!(f, "{host}: applied {} ({}..), floor {:?}", state.index, hex::encode(&state.digest[..4]), state.floor)
+            Self::Class { host, class, .. } => write!(f, "{host}: is {class}"),
+            Self::HandsOver { host, own, to, class } => {
+                write!(f, "{host}: is {own} and hands over to replica {to}, which is {class}")
             }
-            Self::Final { host, bound, watermark } => {
-                write!(f, "{host}: {} duties are bound at the end, watermark {watermark:?}", bound.len())
+            Self::Leaving { replica } => write!(f, "operators want replica {replica} to leave"),
+            Self::Ordered { order, is_done, answer } => {
+                write!(f, "order {order:?} is {}: {answer}", if *is_done { "done" } else { "refused" })
+            }
+            Self::Sent { host, attempt } => write!(f, "{host}: sends {}", Spelt(attempt)),
+            Self::Included { attempt } => write!(f, "L1 includes {}", Spelt(attempt)),
+            Self::NotGranted { host, duty, why } => write!(f, "{host}: no grant for {duty}: {why}"),
+            Self::Sampled { host, state: Sample { digest, lines } } => {
+                let (index, chain, state) = (digest.index, &digest.chain[..4], &digest.state[..4]);
+                write!(f, "{host}: applied {index} ({}.., {}..), {lines}", hex::encode(chain), hex::encode(state))
+            }
+            Self::Final { host, bound, lines } => {
+                write!(f, "{host}: {} duties are bound at the end, {lines}", bound.len())
+            }
+            Self::Landed { slots } => {
+                let slots: Vec<String> = slots.iter().map(ToString::to_string).collect();
+                write!(f, "L1 holds the checkpoints of the slots {}", slots.join(", "))
             }
             Self::Stuck { reason } => write!(f, "the run is stuck: {reason}"),
         }
+    }
+}
+
+impl fmt::Display for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = |slot: Option<Slot>| slot.map_or("none".to_owned(), |slot| slot.to_string());
+        write!(f, "floor {}, watermark {}, closed {}", line(self.floor), line(self.watermark), line(self.closed))
+    }
+}
+
+/// An attempt in few words.
+struct Spelt<'a>(&'a RecordedAttempt);
+
+impl fmt::Display for Spelt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = &self.0.request;
+        let (slot, nonce, number) = (request.slot, request.nonce, self.0.number);
+        write!(f, "attempt {number} at nonce {nonce} for slot {slot}, tip {}", request.fees.max_priority_fee_per_gas)
     }
 }

@@ -16,7 +16,7 @@ use crate::raft::{Raft, from_log_id};
 use crate::role::{Action, Event, LogIndex, Role, Term};
 use crate::runtime::{self, JoinHandle};
 use crate::store::{Progress, SharedState, StateMachine};
-use crate::transport::Shared;
+use crate::transport::{SetBy, Shared};
 
 /// What the loop reads and what it publishes.
 pub(super) struct RoleLoop {
@@ -45,8 +45,9 @@ impl RoleLoop {
         // A lease ends without any event: it is looked at a few times in its length.
         let tick = self.lease / 4;
         let mut closing: Option<JoinHandle<()>> = None;
+        let mut known = None;
         loop {
-            let demanded = self.observe(&metrics.borrow_and_update());
+            let demanded = self.observe(&metrics.borrow_and_update(), &mut known);
             if let Some((term, demands)) = demanded
                 && closing.is_none()
             {
@@ -76,16 +77,19 @@ impl RoleLoop {
         self.step(Event::Deposed);
     }
 
-    /// Takes over what Raft reports. What it returns is to be closed before this replica acts.
-    fn observe(&self, metrics: &RaftMetrics<Raft>) -> Option<(Term, Vec<(u64, u64)>)> {
+    /// Takes over what Raft reports. What it returns is to be closed before this replica acts. `known`: the entry that set the
+    /// members that were taken over last; metrics come with every heartbeat, and mostly with the same members.
+    fn observe(&self, metrics: &RaftMetrics<Raft>, known: &mut Option<SetBy>) -> Option<(Term, Vec<(u64, u64)>)> {
         if let Err(fatal) = &metrics.running_state
             && !self.stop.is_cancelled()
         {
             self.shared.halt.halt(format!("raft has stopped: {fatal}"));
         }
-        let membership = MembershipRecord::from(metrics.membership_config.membership());
         let set_by = metrics.membership_config.log_id().as_ref().map(from_log_id);
-        self.shared.set_members(set_by, membership.members);
+        if *known != Some(set_by) {
+            *known = Some(set_by);
+            self.shared.set_members(set_by, MembershipRecord::from(metrics.membership_config.membership()).members);
+        }
         self.term.send_if_modified(|term| {
             let changed = term.get() != metrics.current_term;
             *term = Term::new(metrics.current_term);

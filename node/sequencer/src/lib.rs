@@ -18,4 +18,4 @@ mod report;
 mod sequencer;
 
 pub use report::{Hindrance, SlotReport};
-pub use sequencer::{Sequencer, SequencerConfig, SlotOutcome};
+pub use sequencer::{Sequencer, SequencerConfig, SlotOutcome, latest_slot};

@@ -132,7 +132,7 @@ struct Turn {
 
 /// The slot of now and one L1 slot, where now is the later of the clock and L1's head, both in seconds; `None` if they are more than
 /// a slot apart: one of them is wrong, and nothing is to be decided by either.
-fn latest_slot(schedule: &Schedule, clock: u64, head: u64) -> Option<Slot> {
+pub fn latest_slot(schedule: &Schedule, clock: u64, head: u64) -> Option<Slot> {
     if clock.abs_diff(head) > schedule.slot_duration && !planted(Fault::ClockAgainstL1) {
         return None;
     }

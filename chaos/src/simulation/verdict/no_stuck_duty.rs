@@ -7,18 +7,26 @@ use ollin_guard::DutyKind;
 use ollin_protocol::units::Slot;
 
 use super::Finding;
-use crate::simulation::fault::Fault;
-use crate::simulation::story::{Event, Story};
+use crate::simulation::story::{Event, HostId, Story};
 
 /// How long a healed cluster may take before it works its slots again.
 const RECOVERY: Duration = Duration::from_secs(2);
 
 /// Checks that after the healing every slot is worked to its end, and that no replica has stopped for good while disks were honest.
 pub fn no_stuck_duty(story: &Story) -> Vec<Finding> {
-    let honest = !story.events.iter().any(|told| matches!(&told.event, Event::Struck(fault) if fault.takes_disks_away()));
+    let honest = !story.events.iter().any(|told| matches!(told.event, Event::Taken { .. }));
     let mut findings = Vec::new();
+    let (mut first, mut leaving) = (BTreeSet::new(), BTreeSet::new());
     for told in &story.events {
         let (host, reason) = match &told.event {
+            Event::Started { host, .. } if told.at.is_zero() => {
+                first.insert(*host);
+                continue;
+            }
+            Event::Leaving { replica } => {
+                leaving.insert(HostId(replica.get()));
+                continue;
+            }
             Event::Stuck { reason } => {
                 findings.push(Finding::Livelock { at: told.at, reason: reason.clone() });
                 continue;
@@ -27,7 +35,8 @@ pub fn no_stuck_duty(story: &Story) -> Vec<Finding> {
             Event::Panicked { host, message } => (host, message),
             _ => continue,
         };
-        if honest {
+        // Machines that join are no members at first, and those that leave are none at last.
+        if honest && first.contains(host) && !leaving.contains(host) {
             findings.push(Finding::StoppedForGood { host: *host, at: told.at, reason: reason.clone() });
         }
     }
@@ -49,33 +58,23 @@ fn stuck_slots(story: &Story) -> Vec<Finding> {
             _ => None,
         })
         .collect();
-    let expected = crate::simulation::whole_slots_between(healed + RECOVERY, crate::simulation::END);
-    expected.filter(|slot| !worked.contains(slot)).map(|slot| Finding::StuckSlot { slot }).collect()
-}
-
-impl Fault {
-    /// Whether a disk afterwards holds less than was promised.
-    fn takes_disks_away(&self) -> bool {
-        match self {
-            Self::RolledBack { .. } | Self::AllRolledBack { .. } | Self::Wiped { .. } | Self::Cloned { .. } => true,
-            Self::Crash { .. }
-            | Self::Pause { .. }
-            | Self::Cut { .. }
-            | Self::Weather { .. }
-            | Self::SlowDisk { .. }
-            | Self::FailingDisk { .. }
-            | Self::WrongClock { .. }
-            | Self::PowerCut { .. }
-            | Self::Transfer { .. } => false,
-        }
-    }
+    let landed = story.events.iter().find_map(|told| match &told.event {
+        Event::Landed { slots } => Some(slots.iter().copied().collect::<BTreeSet<_>>()),
+        _ => None,
+    });
+    let expected = || crate::simulation::whole_slots_between(healed + RECOVERY, crate::simulation::END);
+    let unworked = expected().filter(|slot| !worked.contains(slot)).map(|slot| Finding::StuckSlot { slot });
+    let is_missing = |slot: &Slot| landed.as_ref().is_some_and(|landed| worked.contains(slot) && !landed.contains(slot));
+    let unlanded = expected().filter(is_missing).map(|slot| Finding::NotLanded { slot });
+    unworked.chain(unlanded).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{signed, story};
+    use super::super::fixture::{signed, started, story, taken};
+    use ollin_protocol::units::ReplicaId;
+
     use super::*;
-    use crate::simulation::story::HostId;
 
     fn healed_then(slots: &[u64]) -> Vec<(u64, Event)> {
         let worked = slots.iter().map(|slot| (9_900, signed(1, *slot, 0xaa)));
@@ -90,12 +89,22 @@ mod tests {
     }
 
     #[test]
+    fn every_slot_that_is_worked_then_must_land() {
+        let mut events = healed_then(&[108, 109]);
+        events.push((9_999, Event::Landed { slots: vec![Slot::new(108)] }));
+        assert_eq!(no_stuck_duty(&story(events)), [Finding::NotLanded { slot: Slot::new(109) }]);
+    }
+
+    #[test]
     fn a_replica_that_stops_is_a_fault_of_ours_unless_a_disk_lied() {
         let mut events = healed_then(&[108, 109]);
+        events.insert(0, (0, started(1)));
         events.push((9_900, Event::Halted { host: HostId(1), reason: "diverged".to_owned() }));
         assert!(matches!(no_stuck_duty(&story(events.clone()))[..], [Finding::StoppedForGood { .. }]));
-        let wiped = Fault::Wiped { host: HostId(1), down: Duration::ZERO };
-        events.insert(0, (5000, Event::Struck(wiped)));
+        let mut left = events.clone();
+        left.insert(1, (5000, Event::Leaving { replica: ReplicaId::new(1) }));
+        assert_eq!(no_stuck_duty(&story(left)), [], "it was removed");
+        events.insert(0, (5000, taken(1, 1)));
         assert_eq!(no_stuck_duty(&story(events)), []);
     }
 }

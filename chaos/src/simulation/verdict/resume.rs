@@ -44,6 +44,8 @@ fn is_calm(story: &Story, died: HostId, at: Duration) -> bool {
             Event::Struck(_) => strikes += 1,
             Event::Killed { host, .. } if *host != died => return false,
             Event::Started { host, .. } if *host != died => return false,
+            // A change of the members takes a leader away, or a voter.
+            Event::Ordered { .. } | Event::Leaving { .. } | Event::HandsOver { .. } => return false,
             Event::Halted { .. } | Event::Panicked { .. } | Event::Stopped { .. } => return false,
             _ => {}
         }
