@@ -4,7 +4,9 @@ pub(crate) mod audit_file;
 pub(crate) mod command;
 mod list;
 pub(crate) mod missed;
+mod official;
 mod offline;
+mod postgres;
 pub(crate) mod serve;
 pub(crate) mod verify;
 

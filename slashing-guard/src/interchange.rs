@@ -22,7 +22,7 @@ use crate::{AttesterState, Binding, Duty, Guard, GuardCommand, Phase};
 pub use document::{FORMAT, MAX_BYTES, VERSION};
 pub use error::{Doubt, ExportRefusal, ImportRefusal, InterchangeError};
 
-/// What a file holds. Made from a guard or read from a file; never by hand.
+/// What a file holds. Made from a guard, from what another kind of signer hands over, or read from a file; never by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interchange {
     chain_id: u64,
@@ -67,6 +67,24 @@ impl Interchange {
             .map(|(attester, state)| (*attester, standing(guard, attester, state)))
             .collect();
         Ok(Self { chain_id: binding.chain_id, rollup: binding.rollup, attesters, duties })
+    }
+
+    /// What a signer of another kind has signed that can sign no more: to each attester the last slot in which it may have signed, and
+    /// the duties whose roots are known. The rest lies below the stop lines.
+    ///
+    /// # Errors
+    /// [`InterchangeError`] without an attester, or for a duty of another one, or above its line.
+    pub fn handed_over(
+        chain_id: u64,
+        rollup: Address,
+        lines: &BTreeMap<Address, Slot>,
+        duties: BTreeMap<Duty, SigningRoot>,
+    ) -> Result<Self, InterchangeError> {
+        let standing = |stop_line: &Slot| Standing { stop_line: *stop_line, released: true, frozen: None };
+        let attesters = lines.iter().map(|(attester, line)| (*attester, standing(line))).collect();
+        let handed_over = Self { chain_id, rollup, attesters, duties };
+        handed_over.check()?;
+        Ok(handed_over)
     }
 
     /// The command that takes this file over into a cluster of `binding`. The file must fit whole: see [`ImportRefusal`].

@@ -90,7 +90,21 @@ pub(crate) struct ExportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// The interchange file
-    pub(crate) file: PathBuf,
+    #[arg(required_unless_present = "from_postgres", conflicts_with = "from_postgres")]
+    pub(crate) file: Option<PathBuf>,
+    /// Take the table validator_duties of the official HA signers over instead: in one transaction their rights to write it are taken
+    /// away and it is read. Connect as its owner or as a superuser; without TLS, so on the database's host or through a tunnel
+    #[arg(long, value_name = "URL", requires = "l1_chain_id", hide_env_values = true, env = "OLLIN_FROM_POSTGRES")]
+    pub(crate) from_postgres: Option<String>,
+    /// L1 chain of that table's rollup, which it does not name
+    #[arg(long, value_name = "NUMBER", requires = "from_postgres")]
+    pub(crate) l1_chain_id: Option<u64>,
+    /// The rollup whose duties are taken over, where the table holds those of several
+    #[arg(long, value_name = "ADDRESS", requires = "from_postgres")]
+    pub(crate) rollup: Option<Address>,
+    /// Write what was taken over to this interchange file, and ask no replica. An existing file is not overwritten
+    #[arg(long, value_name = "FILE", requires = "from_postgres")]
+    pub(crate) out: Option<PathBuf>,
     /// A doubt that you have settled: `unreleased` (the old cluster is gone for good) or `frozen`; repeatable
     #[arg(long, value_name = "DOUBT")]
     pub(crate) accept: Vec<Doubt>,

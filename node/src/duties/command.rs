@@ -20,6 +20,7 @@ use reqwest::{Client, StatusCode};
 use serde::Serialize;
 
 use super::offline;
+use super::postgres::{self, TakenOver};
 use super::verify::verify;
 use crate::cli::duties::{
     AddArgs, AdminArgs, AttesterCommand, DutiesCommand, ExportArgs, ImportArgs, ListArgs, MissedArgs, ReleaseArgs, SourceArgs,
@@ -103,6 +104,12 @@ async fn export(arguments: &ExportArgs) -> Result<ExitCode, Refusal> {
         print!("{file}");
         return Ok(ExitCode::SUCCESS);
     };
+    written(out, &file, admin)
+}
+
+/// Writes an interchange file where none is, and says what is in it.
+fn written(out: &Path, file: &str, admin: &AdminArgs) -> Result<ExitCode, Refusal> {
+    let interchange = Interchange::parse(file.as_bytes()).context("the file to write")?;
     let mut open = fs::OpenOptions::new();
     let written = open.write(true).create_new(true).open(out).and_then(|mut opened| {
         opened.write_all(file.as_bytes())?;
@@ -119,10 +126,41 @@ async fn export(arguments: &ExportArgs) -> Result<ExitCode, Refusal> {
 }
 
 async fn import(arguments: &ImportArgs) -> Result<ExitCode, Refusal> {
-    let ImportArgs { file, accept, admin } = arguments;
-    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let ImportArgs { file, accept, admin, .. } = arguments;
+    let text = match file {
+        Some(file) => fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?,
+        None => taken_over(arguments).await?,
+    };
+    if let Some(out) = &arguments.out {
+        return written(out, &text, admin);
+    }
     let accept = accept.iter().map(ToString::to_string).collect();
     shown(admin, DutiesRequest::Import { file: text, accept }).await
+}
+
+/// The official signers' table as an interchange file, after their rights were taken away. That stays so whatever comes next: the command
+/// can be given again.
+async fn taken_over(arguments: &ImportArgs) -> Result<String, Refusal> {
+    let (Some(url), Some(chain_id)) = (&arguments.from_postgres, arguments.l1_chain_id) else {
+        return Err(anyhow!("expected an interchange file, or --from-postgres with --l1-chain-id").into());
+    };
+    let TakenOver { table, writers } = postgres::take_over(url, arguments.rollup).await?;
+    let writers = if writers.is_empty() { "nobody had any".to_owned() } else { writers.join(", ") };
+    eprintln!("ollin: the right to write validator_duties is taken away ({writers}): the official signers sign nothing any more");
+    let (file, unproven) = table.interchange(chain_id).map_err(|fault| {
+        let fault = anyhow::Error::new(fault);
+        Refusal::of(
+            "postgres",
+            format!("the table is not one that official signers wrote: {fault:#}. Their rights stay taken away"),
+        )
+    })?;
+    if unproven > 0 {
+        eprintln!(
+            "ollin: {unproven} rows prove no root by their signature: up to the stop line {} nothing new is signed",
+            file.stop_line()
+        );
+    }
+    Ok(file.to_json())
 }
 
 async fn add(arguments: &AddArgs) -> Result<ExitCode, Refusal> {
