@@ -77,6 +77,6 @@ pub use role::{LogIndex, Role, Term};
 pub use rules::{RulesVersion, Supported, UpgradeRefusal, Upgraded};
 pub use sealed::SealError;
 pub use store::{Batch, Change, Disk, DiskError, Fatal, Record, StoreError, Table};
-pub use survivor::{RecoverError, Recovered, recover_from_survivor};
+pub use survivor::{Confirmed, RecoverError, Recovered, recover_from_survivor};
 pub use transport::{Fingerprint, Freight, Lane, Parcel, Server, Serving, TlsError, Wire, WireError};
 pub use view::{ClusterView, MemberView};

@@ -7,24 +7,27 @@
 //! the closing ([`crate::recovery`]), by the clock and the L1 of that moment and not of this one.
 //!
 //! No replica can know whether the lost ones are gone for good, or a quorum that cannot be reached from here and still signs. So
-//! whoever answers is asked, and an operator answers by name for all the others.
+//! all members are asked: none of the lost voters may answer, nobody may know of later members than the survivor does, and none may
+//! have gone on already. For those that are silent an operator answers, by name.
 
 mod error;
 mod log;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alloy_primitives::Address;
 use futures::future::join_all;
-use ollin_guard::{Fault, Phase, planted};
+use ollin_guard::{AttesterState, Fault, Phase, planted};
 use ollin_protocol::units::{ReplicaId, Slot};
 
+use crate::admission::Standing;
 use crate::audit::AuditHead;
-use crate::audit::file::AuditCheck;
-use crate::cluster_file::ClusterFile;
+use crate::audit::file::{AuditCheck, AuditFault};
+use crate::cluster_file::{ClusterFile, ReplicaAddress};
 use crate::config::ConsensusConfig;
 use crate::entry::MembershipRecord;
 use crate::log::Parts;
@@ -33,7 +36,7 @@ use crate::recovery::{Continuity, Promise, StartRefusal, continuity};
 use crate::role::LogIndex;
 use crate::runtime;
 use crate::store::{Database, Identity};
-use crate::transport::{Wire, testimony};
+use crate::transport::{NoTestimony, Wire, testimony};
 
 pub use error::RecoverError;
 use log::Held;
@@ -41,6 +44,15 @@ use log::Held;
 /// How long another voter has to answer.
 const WAIT: Duration = Duration::from_secs(2);
 const CLUSTER: &str = "cluster.json";
+
+/// What an operator takes upon itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Confirmed {
+    /// These never run again with their old data directories.
+    pub lost: BTreeSet<ReplicaId>,
+    /// The store was not restored from a backup, although it lacks the last records of its audit files.
+    pub audit_ahead: bool,
+}
 
 /// A cluster that was made from a survivor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +71,8 @@ pub struct Recovered {
     pub last_log: LogIndex,
     /// How many entries it did not know to be committed. They count as committed from here on.
     pub uncommitted: u64,
+    /// The attesters as it knows them: a release or evidence that only the lost ones held is missing.
+    pub attesters: BTreeMap<Address, AttesterState>,
     /// The highest slot that anything is bound in.
     pub highest_slot: Option<Slot>,
     /// The audit's head; it goes on from there.
@@ -67,15 +81,16 @@ pub struct Recovered {
     pub already: bool,
 }
 
-/// Makes the stopped replica in `config`'s directories the only member of a new cluster. `lost` must name every other voter: they are
-/// no members of it, and an operator answers for it that they stay down. `audit`: the audit files that lie beside the store, which
+/// Makes the stopped replica in `config`'s directories the only member of a new cluster. `confirmed` must name every other voter: they
+/// are no members of it, and an operator answers for it that they stay down. `audit`: the audit files that lie beside the store, which
 /// must lead to the audit in it. `cluster.json` gets the new id.
 ///
 /// # Errors
-/// [`RecoverError`]; nothing was changed, or [`RecoverError::ClusterFile`], and the same call finishes it.
+/// [`RecoverError`]. After [`RecoverError::ClusterFile`], or [`RecoverError::Store`] of a write that failed, the store may be the new
+/// cluster's already: the same call finishes it. Nothing was changed by any other.
 pub async fn recover_from_survivor(
     config: &ConsensusConfig,
-    lost: &BTreeSet<ReplicaId>,
+    confirmed: &Confirmed,
     audit: Option<&AuditCheck>,
 ) -> Result<Recovered, RecoverError> {
     if !config.data_directory.is_dir() {
@@ -97,10 +112,14 @@ pub async fn recover_from_survivor(
         return Err(StartRefusal::of(config.replica, witness, &promised, &store).into());
     }
     let held = Held::read(&database, &index)?;
-    if let Some(audit) = audit {
-        audit.leads_to(&held.state.audit().page(0)).map_err(|source| RecoverError::Audit { source })?;
+    let led = audit.map_or(Ok(()), |audit| audit.leads_to(&held.state.audit().page(0)));
+    match led {
+        // What is missing lies in slots that the closing covers.
+        Err(AuditFault::Ahead { .. }) if confirmed.audit_ahead => {}
+        Err(AuditFault::Ahead { found, log }) => return Err(RecoverError::AuditAhead { found, log }),
+        led => led.map_err(|source| RecoverError::Audit { source })?,
     }
-    let recovered = survivor.go_on(&database, (&identity, &store, held), wire.as_ref(), lost).await?;
+    let recovered = survivor.go_on(&database, (&identity, &store, held), wire.as_ref(), &confirmed.lost).await?;
     if let Some(anchor) = anchor
         && let Err(error) = anchor.remove()
     {
@@ -124,11 +143,18 @@ impl Survivor<'_> {
         if identity.cluster == self.listed {
             return Ok(None);
         }
-        let Ok(held) = Held::of(database) else { return Ok(None) };
-        if !held.state.lineage().has_retired(&self.listed) {
+        let held = Held::of(database)?;
+        // Nothing can have been started with the old file since: whoever joined the new cluster has other members.
+        let is_alone = held.membership.members.keys().eq([&identity.id]);
+        if !is_alone || !held.state.lineage().has_retired(&self.listed) {
             return Ok(None);
         }
-        let fresh = self.write_file(&identity.cluster)?;
+        // It was written first, and knows the members of before.
+        let fresh = self.fresh();
+        let cluster = hex::encode(identity.cluster);
+        if !ClusterFile::load(&fresh).is_ok_and(|written| written.cluster_id == cluster) {
+            self.write_file(&identity.cluster, &held.membership)?;
+        }
         self.put_in_place(&fresh)?;
         Ok(Some(self.recovered(&identity, &held, Vec::new(), true)))
     }
@@ -136,7 +162,8 @@ impl Survivor<'_> {
     fn identity(&self, database: &Database, config: &ConsensusConfig) -> Result<Identity, RecoverError> {
         let empty = || RecoverError::Empty { path: config.data_directory.clone() };
         let identity = database.identity(self.listed, self.replica)?.ok_or_else(empty)?;
-        if let Some(retired) = database.retired()? {
+        // Of this cluster: a store without an identity may have been given another cluster's file.
+        if let Some(retired) = database.retired()?.filter(|retired| retired.cluster == self.listed) {
             return Err(RecoverError::Retired { reason: retired.to_string() });
         }
         Ok(identity)
@@ -151,9 +178,9 @@ impl Survivor<'_> {
     ) -> Result<Recovered, RecoverError> {
         let membership = held.membership.clone();
         let own = self.require_voter(&held, identity.id)?;
-        let (answering, quorum) = self.ask_others(&membership, identity.id, wire).await;
-        if quorum && !planted(Fault::RecoveredBesideQuorum) {
-            return Err(RecoverError::QuorumReachable { answering });
+        let answering = self.ask_others(&held, identity.id, wire).await?;
+        if is_quorum(&membership, &answering, identity.id) && !planted(Fault::RecoveredBesideQuorum) {
+            return Err(RecoverError::QuorumReachable { answering: named(&membership, &answering) });
         }
         let others = names(&membership, identity.id);
         if *lost != others {
@@ -162,9 +189,12 @@ impl Survivor<'_> {
                 confirmed: lost.iter().copied().collect(),
             });
         }
+        if !answering.is_empty() && !planted(Fault::RecoveredBesideQuorum) {
+            return Err(RecoverError::LostAnswer { answering: named(&membership, &answering) });
+        }
         let cluster = new_cluster_id();
         // Before anything is changed: a directory that cannot be written to is the likeliest thing to fail.
-        let fresh = self.write_file(&cluster)?;
+        let fresh = self.write_file(&cluster, &membership)?;
         let begun = held.begin_anew(identity, cluster, own, store.term())?;
         database.begin_anew(&begun.identity, &begun.vote, &begun.entries)?;
         self.put_in_place(&fresh)?;
@@ -190,19 +220,29 @@ impl Survivor<'_> {
         Ok(member.clone())
     }
 
-    /// The other voters that answer with a log of this cluster, and whether they are a quorum together with this one.
-    async fn ask_others(&self, membership: &MembershipRecord, own: u64, wire: &dyn Wire) -> (Vec<ReplicaId>, bool) {
-        let voters: BTreeSet<u64> = membership.configurations.iter().flatten().copied().filter(|id| *id != own).collect();
-        let asked = voters.iter().filter_map(|id| Some((*id, membership.members.get(id)?))).map(|(id, member)| async move {
-            let answer = testimony(wire, member, WAIT).await.ok()?;
-            (answer.has_log && answer.cluster == self.listed).then_some(id)
-        });
-        let mut present: BTreeSet<u64> = join_all(asked).await.into_iter().flatten().collect();
-        let name = |id: &u64| membership.members.get(id).map(|member| member.name);
-        let answering = present.iter().filter_map(name).collect();
-        present.insert(own);
-        let is_quorum = |voters: &BTreeSet<u64>| voters.intersection(&present).count() > voters.len() / 2;
-        (answering, membership.configurations.iter().all(is_quorum))
+    /// Asks all other members. Returns the voters that answer with a log of this cluster.
+    ///
+    /// An answer that is not understood is one: whoever gives it may sign.
+    async fn ask_others(&self, held: &Held, own: u64, wire: &dyn Wire) -> Result<BTreeSet<u64>, RecoverError> {
+        let others = held.membership.members.iter().filter(|(id, _)| **id != own);
+        let asked = others.map(|(id, member)| async move { (*id, member.name, testimony(wire, member, WAIT).await) });
+        let mut answering = BTreeSet::new();
+        for (id, replica, answer) in join_all(asked).await {
+            let answer = match answer {
+                Ok(answer) if answer.has_log => answer,
+                Ok(_) | Err(NoTestimony::Silent { .. }) => continue,
+                Err(NoTestimony::Unreadable { reason }) => return Err(RecoverError::Unreadable { replica, reason }),
+            };
+            if answer.cluster != self.listed {
+                return Err(RecoverError::WentOn { replica, cluster: hex::encode(answer.cluster) });
+            }
+            if matches!(answer.standing, Standing::Retired { .. }) || answer.set_by > held.state.membership().set_by {
+                return Err(RecoverError::Outdated { replica });
+            }
+            answering.insert(id);
+        }
+        answering.retain(|id| held.membership.configurations.iter().any(|voters| voters.contains(id)));
+        Ok(answering)
     }
 
     fn recovered(&self, identity: &Identity, held: &Held, lost: Vec<ReplicaId>, already: bool) -> Recovered {
@@ -214,16 +254,22 @@ impl Survivor<'_> {
             lost,
             last_log: LogIndex::new(held.last.index),
             uncommitted: held.uncommitted,
+            attesters: held.state.guard().attesters().map(|(attester, standing)| (*attester, *standing)).collect(),
             highest_slot: held.state.guard().highest_slot(),
             audit: held.state.audit().head(),
             already,
         }
     }
 
-    /// The cluster file with another id, beside the one in force.
-    fn write_file(&self, cluster: &[u8; 16]) -> Result<PathBuf, RecoverError> {
-        let fresh = self.path.with_extension("json.new");
-        let file = ClusterFile { cluster_id: hex::encode(cluster), ..self.file.clone() };
+    fn fresh(&self) -> PathBuf {
+        self.path.with_extension("json.new")
+    }
+
+    /// The cluster file with another id, beside the one in force. It lists those too that were members and that the survivor's own
+    /// file, made when it was added, does not know: their hosts are to be taken in again with it.
+    fn write_file(&self, cluster: &[u8; 16], membership: &MembershipRecord) -> Result<PathBuf, RecoverError> {
+        let fresh = self.fresh();
+        let file = ClusterFile { cluster_id: hex::encode(cluster), replicas: self.replicas(membership) };
         let write = || -> io::Result<()> {
             let mut text = serde_json::to_vec_pretty(&file)?;
             text.push(b'\n');
@@ -233,6 +279,22 @@ impl Survivor<'_> {
         };
         write().map_err(|source| RecoverError::ClusterFile { path: fresh.clone(), source })?;
         Ok(fresh)
+    }
+
+    /// The members as the membership has them, and the others of the file that are not in their way.
+    fn replicas(&self, membership: &MembershipRecord) -> Vec<ReplicaAddress> {
+        let listed = membership.members.values().map(|Member { name, address, fingerprint, kind }| {
+            let fingerprint = hex::encode(fingerprint);
+            (*name, ReplicaAddress { id: *name, address: address.clone(), fingerprint, kind: *kind })
+        });
+        let mut listed: BTreeMap<ReplicaId, ReplicaAddress> = listed.collect();
+        for replica in &self.file.replicas {
+            let is_taken = listed.values().any(|one| one.address == replica.address || one.fingerprint == replica.fingerprint);
+            if !is_taken {
+                listed.entry(replica.id).or_insert_with(|| replica.clone());
+            }
+        }
+        listed.into_values().collect()
     }
 
     fn put_in_place(&self, fresh: &Path) -> Result<(), RecoverError> {
@@ -249,6 +311,16 @@ fn names(membership: &MembershipRecord, own: u64) -> BTreeSet<ReplicaId> {
     let own_name = membership.members.get(&own).map(|member| member.name);
     let voters = membership.configurations.iter().flatten().filter_map(|id| membership.members.get(id));
     voters.map(|member| member.name).filter(|name| Some(*name) != own_name).collect()
+}
+
+/// Whether `answering` and the replica itself are a majority of each configuration.
+fn is_quorum(membership: &MembershipRecord, answering: &BTreeSet<u64>, own: u64) -> bool {
+    let present = |voters: &BTreeSet<u64>| voters.iter().filter(|id| **id == own || answering.contains(id)).count();
+    membership.configurations.iter().all(|voters| present(voters) > voters.len() / 2)
+}
+
+fn named(membership: &MembershipRecord, ids: &BTreeSet<u64>) -> Vec<ReplicaId> {
+    ids.iter().filter_map(|id| membership.members.get(id)).map(|member| member.name).collect()
 }
 
 fn new_cluster_id() -> [u8; 16] {

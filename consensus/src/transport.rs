@@ -19,7 +19,7 @@ mod tls_wire;
 mod wire;
 
 pub(crate) use book::SetBy;
-pub(crate) use client::{Answered, CallError, Client, testimony};
+pub(crate) use client::{Answered, CallError, Client, NoTestimony, testimony};
 #[cfg(test)]
 pub(crate) use frame::VoteAsked;
 pub(crate) use frame::{Refused, Request, Response};

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use ollin_consensus::audit::file::AuditCheck;
-use ollin_consensus::{ConsensusConfig, Recovered, default_anchor_directory, recover_from_survivor};
+use ollin_consensus::{Confirmed, ConsensusConfig, Recovered, default_anchor_directory, recover_from_survivor};
 use serde_json::json;
 
 use crate::cli::RecoverArgs;
@@ -34,8 +34,8 @@ async fn recover(arguments: &RecoverArgs) -> Result<Recovered, Refusal> {
     let mut config = ConsensusConfig::new(store, cluster_directory.clone(), *replica, nowhere);
     config.anchor_directory = arguments.anchor_directory.clone().or_else(default_anchor_directory);
     let audit = audit(arguments)?;
-    let lost = confirm_lost.iter().copied().collect();
-    let recovered = recover_from_survivor(&config, &lost, audit.as_ref()).await;
+    let confirmed = Confirmed { lost: confirm_lost.iter().copied().collect(), audit_ahead: arguments.accept_audit_ahead };
+    let recovered = recover_from_survivor(&config, &confirmed, audit.as_ref()).await;
     recovered.map_err(|error| Refusal::of(error.code(), format!("{:#}", anyhow::Error::new(error))))
 }
 
@@ -49,24 +49,40 @@ fn audit(arguments: &RecoverArgs) -> Result<Option<AuditCheck>, Refusal> {
 }
 
 fn as_json(recovered: &Recovered) -> serde_json::Value {
-    let Recovered { replica, raft_id, cluster_id, retired, lost, last_log, uncommitted, highest_slot, audit, already } =
-        recovered;
+    let Recovered { replica, raft_id, cluster_id, retired, lost, last_log, uncommitted, attesters, .. } = recovered;
+    let Recovered { highest_slot, audit, already, .. } = recovered;
+    let attesters: Vec<_> = attesters
+        .iter()
+        .map(|(attester, standing)| json!({ "attester": attester, "released": standing.released, "frozen": standing.frozen.is_some() }))
+        .collect();
     json!({
         "done": "recovered", "replica": replica, "raft_id": raft_id, "cluster_id": cluster_id, "retired": retired, "lost": lost,
         "last_log": last_log.get(), "uncommitted": uncommitted, "highest_slot": highest_slot, "audit": audit, "already": already,
+        "attesters": attesters,
     })
 }
 
 fn in_words(recovered: &Recovered, arguments: &RecoverArgs) -> String {
-    let Recovered { replica, raft_id, cluster_id, retired, uncommitted, audit, .. } = recovered;
+    let Recovered { replica, raft_id, cluster_id, retired, uncommitted, attesters, audit, already, .. } = recovered;
     let file = arguments.cluster_directory.join("cluster.json").display().to_string();
     let mut text = format!(
         "cluster {retired} is retired; replica {replica} (Raft id {raft_id}) is the only member of cluster {cluster_id}\n"
     );
+    if *already {
+        text += "an earlier call had done it; cluster.json was still the old one\n";
+    }
     text += &format!("its log ends at entry {}, its audit at {audit}\n", recovered.last_log.get());
     if *uncommitted > 0 {
         text += &format!("the last {uncommitted} entries before that were not known to be committed; they count from here on\n");
     }
+    for (attester, standing) in attesters {
+        let released = standing.released.map(|slot| format!("released after slot {slot}"));
+        let frozen = standing.frozen.map(|_| "frozen: its key signs elsewhere".to_owned());
+        let standing = released.or(frozen).unwrap_or_else(|| "signs".to_owned());
+        text += &format!("attester {attester}: {standing}\n");
+    }
+    text +=
+        "check the attesters first: what the lost replicas alone knew of releases and of keys that sign elsewhere is forgotten\n";
     text += &format!(
         "start it: it closes the slots that have begun, and signs the next ones, alone. {file} has the new cluster's id:\n"
     );

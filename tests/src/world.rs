@@ -443,7 +443,8 @@ impl World {
         Ok(())
     }
 
-    /// Runs an `ollin` command at the admin port of `replica`, with the key; returns its exit code and what it said.
+    /// Runs an `ollin` command at the admin port of `replica`, with the key; returns its exit code and what it said, behind what
+    /// commands of the same name said before.
     ///
     /// # Errors
     /// When it does not end in time.
@@ -532,6 +533,13 @@ pub fn program(name: &str) -> Result<PathBuf> {
     let path = own.parent().context("the harness has no directory")?.join(name);
     ensure!(path.is_file(), "{} was not built: cargo build --features ollin/failpoints", path.display());
     Ok(path)
+}
+
+/// The last JSON object that begins a line of `output`.
+pub fn last_json(output: &str) -> Option<serde_json::Value> {
+    let lines = output.match_indices("\n{").map(|(at, _)| at + 1).chain(output.starts_with('{').then_some(0));
+    let start = lines.max()?;
+    serde_json::Deserializer::from_str(&output[start..]).into_iter().next()?.ok()
 }
 
 /// The recipe of an `ollin` command that ends by itself.
@@ -653,4 +661,17 @@ fn keystore_json(facts: &Description, count: usize) -> Result<String> {
         }],
     });
     Ok(serde_json::to_string_pretty(&keystore)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_said_last_is_told_from_what_was_said_before() {
+        let output = "a warning\n{\n  \"n\": {\n  \"of\": 1 }\n}\nanother\n{\"n\":2}\nthe end\n";
+        assert_eq!(last_json(output), Some(serde_json::json!({ "n": 2 })));
+        assert_eq!(last_json("{\"n\":1}\n"), Some(serde_json::json!({ "n": 1 })));
+        assert_eq!(last_json("nothing {here}"), None);
+    }
 }

@@ -15,7 +15,7 @@ use ollin_sequencer::decide::{Decision, SlotFacts, decide};
 use ollin_sequencer::latest_slot;
 
 use super::evidence::Disks;
-use super::host::{Clock, L1_SLOT, SLOT, Slotted, cluster_file, config, floor, schedule, slot_at, start_of, timestamp};
+use super::host::{Clock, L1_SLOT, SLOT, Slotted, cluster_file, config, schedule, slot_at, start_of, timestamp};
 use super::l1::L1;
 use super::lead::Lead;
 use super::network::{Plug, world};
@@ -73,7 +73,7 @@ pub(super) async fn live(site: Arc<Site>, plug: Plug) {
     drop(world().spawn(Lead::new(Arc::clone(&site), log.clone()).run()));
     drop(world().spawn(Publisher::new(Arc::clone(&site), log.clone()).run()));
     if site.replicas.first() == Some(&site.replica) {
-        drop(world().spawn(create(log.clone())));
+        drop(world().spawn(create(Arc::clone(&site), log.clone())));
     }
     let mut drafts = BTreeMap::new();
     loop {
@@ -82,13 +82,15 @@ pub(super) async fn live(site: Arc<Site>, plug: Plug) {
     }
 }
 
-/// Creates the cluster once everybody is there; asked again after a restart, it finds it created.
-async fn create(log: SigningLog) {
+/// Creates the cluster once everybody is there; asked again after a restart, it finds it created. Its floor is the slot of then: all disks
+/// may have been put back to what they were before, and what was signed since lies below it.
+async fn create(site: Arc<Site>, log: SigningLog) {
     let rollup = Address::repeat_byte(0xcc);
     loop {
         pause(TICK).await;
+        let Some(floor) = site.latest_slot() else { continue };
         let binding = Binding { chain_id: 31337, rollup, attesters: BTreeSet::from([ATTESTER]) };
-        if let Ok(()) | Err(CreateError::Exists { .. }) = log.create_cluster(binding, floor()).await {
+        if let Ok(()) | Err(CreateError::Exists { .. }) = log.create_cluster(binding, floor).await {
             return;
         }
     }
@@ -116,13 +118,17 @@ impl Site {
         self.recorder.tell(world().elapsed(), event);
     }
 
+    /// The slot that clock and L1 agree on.
+    fn latest_slot(&self) -> Option<Slot> {
+        let head = self.l1.head(self.host)?;
+        latest_slot(&schedule(), timestamp(self.clock.now(&world())), timestamp(head.at))
+    }
+
     /// One look at the slot whose building time it is.
     async fn work(&self, log: &SigningLog, drafts: &mut BTreeMap<Duty, DutyPayload>) {
         let now = self.clock.now(&world());
         let slot = slot_at(now + L1_SLOT);
-        let head = self.l1.head(self.host);
-        let latest = head.and_then(|head| latest_slot(&schedule(), timestamp(now), timestamp(head.at)));
-        if let Some(latest) = latest {
+        if let Some(latest) = self.latest_slot() {
             log.set_slot_horizon(latest);
         }
         if log.role().borrow().active_term().is_none() {
@@ -140,7 +146,7 @@ impl Site {
             claimed: holds(|kind| matches!(kind, DutyKind::BlockProposal { .. } | DutyKind::CheckpointProposal)),
             bundle_claimed: holds(|kind| kind == DutyKind::AttestationsAndSigners),
             tip_slot: self.l1.tip(self.host),
-            synced: head.is_some(),
+            synced: self.l1.head(self.host).is_some(),
         };
         if matches!(decide(&facts), Decision::Start | Decision::Finish) {
             self.propose(log, slot, drafts).await;

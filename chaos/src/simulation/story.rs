@@ -124,10 +124,9 @@ impl Story {
     /// When the second replica's disk was taken away: from then on the cluster may have forgotten what a quorum had promised.
     pub fn quorum_taken_at(&self) -> Option<Duration> {
         let mut first = None;
-        self.events.iter().find_map(|told| match told.event {
-            Event::Taken { replica, .. } if *first.get_or_insert(replica) != replica => Some(told.at),
-            _ => None,
-        })
+        let taken =
+            |told: &&Told| matches!(&told.event, Event::Taken { replica, .. } if *first.get_or_insert(*replica) != *replica);
+        self.events.iter().find(taken).map(|told| told.at)
     }
 
     /// How many signatures left.

@@ -50,7 +50,8 @@ pub(super) async fn admit(
         return Ok(Admitted { identity, members, set_by: None, has_id: true, refusal: None });
     }
     let testimonies = ask(wire, name, &listed).await;
-    let latest = testimonies.iter().filter(|one| !one.members.is_empty()).max_by_key(|one| one.set_by);
+    let of_this_cluster = testimonies.iter().filter(|one| one.cluster == cluster && !one.members.is_empty());
+    let latest = of_this_cluster.max_by_key(|one| one.set_by);
     let (members, set_by) = latest.map_or((&listed, None), |one| (&one.members, one.set_by));
     let members = members.clone();
     if let Some(identity) = identity {

@@ -60,7 +60,7 @@ impl SigningLog {
     }
 
     /// Walks the way in as far as the binding.
-    async fn bind(&self, binding: Binding, deadline: Instant) -> Result<(), CreateError> {
+    pub(super) async fn bind(&self, binding: Binding, deadline: Instant) -> Result<(), CreateError> {
         let started = runtime::now();
         let own = self.inner.config.replica;
         if self.inner.state.read().guard().phase() == Phase::Open {
@@ -76,6 +76,8 @@ impl SigningLog {
             initialised.map_err(|error| CreateError::Raft { reason: error.to_string() })?;
             tracing::info!("members initialised");
         }
+        // Also where an earlier creation was cut short: a store of before may have promised more since (safety rule R6).
+        self.require_recovered(deadline).await?;
         self.become_leader(started, deadline).await?;
         let (phase, bound) = {
             let state = self.inner.state.read();
@@ -192,8 +194,10 @@ impl SigningLog {
                         tracing::debug!(%error, "the leader did not hand over");
                     }
                 }
-                Some(_) => {}
-                None => self.inner.raft.trigger().elect(true).await.map_err(|error| stopped(error.to_string()))?,
+                None if self.inner.shared.recovery.may_campaign() => {
+                    self.inner.raft.trigger().elect(true).await.map_err(|error| stopped(error.to_string()))?;
+                }
+                Some(_) | None => {}
             }
             // Either it changes, or it is looked at again.
             drop(runtime::timeout(POLL, role.changed()).await);

@@ -168,12 +168,9 @@ impl SigningLog {
             shared.halt.halt(refusal.to_string());
         }
         refuse_second_process(&config, &client, &shared).await?;
-        let refusal = match admitted.refusal.clone() {
-            Some(refusal) => Some(refusal),
-            None if halt.is_halted() => None,
-            None => enlist(&database, &client, &admitted, config.rules).await?,
-        };
-        if let Some(refusal) = refusal {
+        if !halt.is_halted()
+            && let Some(refusal) = enlist(&database, &client, &admitted, config.rules).await?
+        {
             shared.halt.halt(refusal.to_string());
         }
         // Not before: the anchor may be the one of a process that runs.

@@ -127,6 +127,37 @@ async fn a_cluster_that_imports_signs_nothing_at_or_below_the_stop_line_of_the_o
     new.shutdown().await;
 }
 
+/// The schedule: a creation stops half way, the machines restart, and the creation is asked for again at one that has not called the
+/// roll: it would vote for itself in a term in which it may have voted already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_creation_that_goes_on_after_a_restart_waits_for_the_roll_call() {
+    let mut cluster = Cluster::started().await;
+    let first = cluster.log(1);
+    first.bind(cluster::binding(), Instant::now() + SECOND * 20).await.unwrap();
+    for log in cluster.logs() {
+        cluster::until(|| log.view().phase == Phase::Bound).await;
+    }
+    drop(first);
+    for replica in cluster.ids() {
+        cluster.kill(replica).await;
+        cluster.forget_anchor(replica);
+    }
+    let first = cluster.start(ReplicaId::new(1)).await.unwrap();
+    // What the closing goes by that the gap in the memory demands.
+    first.set_slot_horizon(Slot::new(5));
+    let before = first.inner.shared.recovery.promise().term();
+    let creation = first.create_cluster(cluster::binding(), Slot::new(FLOOR));
+    let waited = tokio::time::timeout(SECOND, creation).await;
+    assert!(waited.is_err(), "two others have not answered: {waited:?}");
+    assert_eq!(first.inner.shared.recovery.promise().term(), before, "it has voted");
+    for other in [2, 3] {
+        cluster.start(ReplicaId::new(other)).await.unwrap();
+    }
+    first.create_cluster(cluster::binding(), Slot::new(FLOOR)).await.unwrap();
+    drop(first);
+    cluster.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn elections_under_a_creation_only_delay_it() {
     let old = Cluster::created().await;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ollin_protocol::units::ReplicaId;
 
+use crate::audit::AuditHead;
 use crate::audit::file::AuditFault;
 use crate::cluster_file::ClusterFileError;
 use crate::directory::DirectoryError;
@@ -12,7 +13,7 @@ use crate::recovery::StartRefusal;
 use crate::state::ApplyError;
 use crate::store::StoreError;
 
-/// Why a survivor does not go on as a new cluster. Nothing was changed, but for [`RecoverError::ClusterFile`].
+/// Why a survivor does not go on as a new cluster. See [`super::recover_from_survivor`] for what was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// The replica runs, its directories cannot be used, its certificate does not fit, or its data directory is a copy.
@@ -43,6 +44,18 @@ pub enum RecoverError {
         /// What differs.
         #[source]
         source: AuditFault,
+    },
+    /// The store lacks the end of its audit.
+    #[error(
+        "the audit files of this replica end at {found}, its store at {log}. A process that is killed may leave that; so does a store that \
+         was restored from a backup, and has forgotten every release and every freezing since: then recover from another replica. If \
+         it was not restored: --accept-audit-ahead"
+    )]
+    AuditAhead {
+        /// The audit's end.
+        found: AuditHead,
+        /// The store's.
+        log: AuditHead,
     },
     /// There is no store.
     #[error("{path} holds the store of no replica: there is nothing to go on from")]
@@ -103,6 +116,46 @@ pub enum RecoverError {
         /// Who answers.
         answering: Vec<ReplicaId>,
     },
+    /// A replica that is to count as lost runs.
+    #[error(
+        "{} with a log of this cluster: whoever is to count as lost must not run. Stop it, and see to it that it stays down",
+        if .answering.len() == 1 { format!("replica {} answers", .answering[0]) } else { format!("replicas {} answer", list(.answering)) }
+    )]
+    LostAnswer {
+        /// Who answers.
+        answering: Vec<ReplicaId>,
+    },
+    /// Another replica was recovered already.
+    #[error(
+        "replica {replica} is of cluster {cluster}: it went on already, and a second cluster of the same keys would sign beside it. Take this \
+         host in there: lay its store aside (`ollin cluster discard`), give it that cluster's cluster.json, and `ollin cluster add`"
+    )]
+    WentOn {
+        /// Which one.
+        replica: ReplicaId,
+        /// Its cluster.
+        cluster: String,
+    },
+    /// The members of this store are not those of now.
+    #[error(
+        "replica {replica} has seen the members change since: those that this store knows are not all, and this replica may be none. \
+         Recover from a replica that has seen the latest change"
+    )]
+    Outdated {
+        /// Who says so.
+        replica: ReplicaId,
+    },
+    /// A member is there, and cannot be understood.
+    #[error(
+        "replica {replica} answers, but not in a way that this program understands ({reason}): it may be of another version. Use the \
+         program that it runs, or stop it if it is to count as lost"
+    )]
+    Unreadable {
+        /// Which one.
+        replica: ReplicaId,
+        /// What is wrong with the answer.
+        reason: String,
+    },
     /// Nobody has answered for the lost ones.
     #[error(
         "replicas {} are still a quorum of the old cluster, with keys: if they come back without meeting this replica, both sides \
@@ -121,7 +174,7 @@ pub enum RecoverError {
     /// The cluster file cannot be read.
     #[error(transparent)]
     Listed(#[from] ClusterFileError),
-    /// The new cluster file cannot be written. What was done stays done; the same command goes on from there.
+    /// The new cluster file cannot be written: before the store was changed, or after. The same command goes on from there.
     #[error("cannot write {path}: make it writable, and give the same command again")]
     ClusterFile {
         /// The file.
@@ -138,10 +191,16 @@ impl RecoverError {
         match self {
             Self::Open(OpenError::Directory(DirectoryError::InUse { .. })) => "running",
             Self::Open(_) | Self::Listed(_) => "setup",
-            Self::Store(_) | Self::Apply(_) | Self::Halfway { .. } => "store",
+            Self::Store(_) | Self::Apply(_) => "store",
+            Self::Halfway { .. } => "halfway",
             Self::Start(StartRefusal::Copied { .. }) => "copied",
             Self::Start(_) => "rolled_back",
             Self::Audit { .. } => "audit",
+            Self::AuditAhead { .. } => "audit_ahead",
+            Self::LostAnswer { .. } => "lost_answer",
+            Self::WentOn { .. } => "went_on",
+            Self::Outdated { .. } => "outdated",
+            Self::Unreadable { .. } => "unreadable",
             Self::Empty { .. } => "empty",
             Self::Retired { .. } => "retired",
             Self::Sealed => "sealed",
@@ -158,10 +217,7 @@ impl RecoverError {
 
 impl From<OpenError> for RecoverError {
     fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Start(refusal) => Self::Start(refusal),
-            error => Self::Open(error),
-        }
+        if let OpenError::Start(refusal) = error { Self::Start(refusal) } else { Self::Open(error) }
     }
 }
 

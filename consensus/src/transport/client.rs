@@ -65,7 +65,8 @@ impl Client {
     pub(super) async fn learn_members(&self, wait: Duration) {
         let others = self.shared.members().into_iter().filter(|(id, _)| *id != self.shared.me.replica);
         let asked = others.map(|(_, member)| async move { testimony(self.wire.as_ref(), &member, wait).await });
-        for testimony in join_all(asked).await.into_iter().flatten() {
+        let own = |testimony: &Testimony| testimony.cluster == self.shared.me.cluster;
+        for testimony in join_all(asked).await.into_iter().flatten().filter(own) {
             self.shared.hear_members(testimony.set_by, testimony.members);
         }
     }
@@ -131,13 +132,28 @@ impl Client {
     }
 }
 
+/// Why there is no testimony.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoTestimony {
+    /// Nobody shows the member's certificate at its address.
+    #[error("{reason}")]
+    Silent { reason: String },
+    /// Somebody does, and says nothing that this program understands.
+    #[error("{reason}")]
+    Unreadable { reason: String },
+}
+
 /// Asks a replica what this process's certificate is to it. Needs no Raft id and no membership.
-pub(crate) async fn testimony(wire: &dyn Wire, member: &Member, wait: Duration) -> Result<Testimony, String> {
+pub(crate) async fn testimony(wire: &dyn Wire, member: &Member, wait: Duration) -> Result<Testimony, NoTestimony> {
     let Member { name, address, fingerprint, .. } = member.clone();
     let (lane, freight, frame) = (None, Freight::Admission, Bytes::new());
     let parcel = Parcel { to: name.get(), name, address, fingerprint, lane, freight, frame };
-    let answer = timeout(wait, wire.carry(parcel)).await.map_err(|_| format!("no answer within {} ms", wait.as_millis()))?;
-    sealed::open(&answer.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    let late = |_| NoTestimony::Silent { reason: format!("no answer within {} ms", wait.as_millis()) };
+    let answer = timeout(wait, wire.carry(parcel)).await.map_err(late)?.map_err(|error| match error {
+        WireError::Unreachable { reason } => NoTestimony::Silent { reason },
+        WireError::Broken { reason } => NoTestimony::Unreadable { reason },
+    })?;
+    sealed::open(&answer).map_err(|error| NoTestimony::Unreadable { reason: error.to_string() })
 }
 
 /// Who answered a call.

@@ -63,7 +63,7 @@ pub(crate) struct UpgradeArgs {
 /// A replica is not named by this.
 #[derive(Debug, thiserror::Error)]
 #[error("expected the number of a replica, such as 2")]
-struct NotAReplica;
+pub(super) struct NotAReplica;
 
 pub(super) fn parse_replica(text: &str) -> Result<ReplicaId, NotAReplica> {
     text.parse().ok().filter(|id| *id != 0).map(ReplicaId::new).ok_or(NotAReplica)

@@ -28,6 +28,9 @@ pub(crate) struct RecoverArgs {
     /// Confirms that these replicas never run again with their old data directories: all other voters, separated by commas
     #[arg(long, value_name = "REPLICAS", value_delimiter = ',', value_parser = parse_replica)]
     pub(crate) confirm_lost: Vec<ReplicaId>,
+    /// Confirms that the data directory was not restored from a backup, although its store lacks the end of its audit files
+    #[arg(long)]
+    pub(crate) accept_audit_ahead: bool,
     /// Print one JSON object, also for a refusal
     #[arg(long)]
     pub(crate) json: bool,

@@ -192,7 +192,13 @@ async fn step(
     words: &str,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let (found, output) = world.ollin(at, &case.replace([' ', '\''], "-"), arguments).await?;
+    let name = case.replace([' ', '\''], "-");
+    let (mut found, mut output) = world.ollin(at, &name, arguments).await?;
+    if exit == 0 && output.contains("(unknown)") {
+        // A busy machine held an election meanwhile. Then the command may be given again, and does the same.
+        world.acting(None, super::SETTLED).await?;
+        (found, output) = world.ollin(at, &name, arguments).await?;
+    }
     outcome.table.row([case.to_owned(), found.map_or("signal".to_owned(), |code| code.to_string()), brief(&output)]);
     outcome.check(format!("{case}: exit {exit} and says {words:?}"), found == Some(exit) && output.contains(words));
     Ok(())

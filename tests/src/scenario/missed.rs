@@ -8,7 +8,7 @@ use ollin_rpc::view::{MissReason, MissedDuties, MissedDuty};
 use crate::clock::now_ms;
 use crate::report::Outcome;
 use crate::wait::until;
-use crate::world::World;
+use crate::world::{World, last_json};
 
 /// How long a replica may take to judge a slot that is over.
 const JUDGED: Duration = Duration::from_secs(60);
@@ -43,8 +43,7 @@ async fn says(world: &World, outcome: &mut Outcome, id: u64, slot: u64, reason: 
 pub(super) async fn recorded(world: &World, id: u64, wanted: impl Fn(&MissedDuty) -> bool) -> Result<MissedDuty> {
     let look = || async {
         let (_, output) = world.ollin(world.replica(id).ok()?, "missed", &["duties", "missed", "--json"]).await.ok()?;
-        let start = output.rfind("\n{\n").map_or(0, |start| start + 1);
-        let shown: MissedDuties = serde_json::from_str(&output[start..]).ok()?;
+        let shown: MissedDuties = serde_json::from_value(last_json(&output)?).ok()?;
         shown.missed.into_iter().find(|missed| wanted(missed))
     };
     until("a missed duty in the record", JUDGED, look).await.with_context(|| world.log_tails(6))

@@ -17,6 +17,8 @@ struct Struck {
     raft_id: Option<u64>,
     /// Its process has left the roll call behind.
     heard_out: bool,
+    /// A process has called the roll and made good what was lost: the next one may continue that one.
+    settled: bool,
 }
 
 /// Follows every machine whose disk does not hold what it had promised. A process that starts on it must not think that it continues
@@ -30,7 +32,7 @@ pub fn no_amnesia(story: &Story) -> Vec<Finding> {
         let at = told.at;
         match &told.event {
             Event::Taken { host, .. } => {
-                struck.insert(*host, Struck { at, raft_id: ids.get(host).copied(), heard_out: false });
+                struck.insert(*host, Struck { at, raft_id: ids.get(host).copied(), heard_out: false, settled: false });
             }
             Event::Started { host, .. } => hear(&mut struck, *host, false),
             Event::Opened { host, raft_id, memory } => {
@@ -39,11 +41,18 @@ pub fn no_amnesia(story: &Story) -> Vec<Finding> {
                 if let Some(known) = struck.get_mut(host)
                     && *memory != Memory::Recovering
                 {
-                    findings.push(amnesia(*host, known, at, "it takes itself for the one before"));
+                    if !known.settled {
+                        findings.push(amnesia(*host, known, at, "it takes itself for the one before"));
+                    }
                     known.heard_out = true;
                 }
             }
-            Event::Memory { host, memory } => hear(&mut struck, *host, *memory != Memory::Recovering),
+            Event::Memory { host, memory } => {
+                hear(&mut struck, *host, *memory != Memory::Recovering);
+                if let Some(known) = struck.get_mut(host) {
+                    known.settled |= *memory == Memory::Whole;
+                }
+            }
             Event::Role { host, role, .. } if role.active_term().is_some() => {
                 findings.extend(unheard(&struck, *host).map(|struck| amnesia(*host, struck, at, "it leads")));
             }
@@ -109,6 +118,11 @@ mod tests {
                 story([(1, opened(2, 2, Memory::Recovering)), (2, taken(2, 2)), (3, started(2)), (4, opened(2, 2, memory))]);
             assert!(matches!(no_amnesia(&bad)[..], [Finding::Amnesia { host: HostId(2), .. }]));
         }
+        let before =
+            [(1, opened(2, 2, Memory::Recovering)), (2, taken(2, 2)), (3, started(2)), (4, opened(2, 2, Memory::Recovering))];
+        let after = |between| before.clone().into_iter().chain([(5, memory(2, between)), (6, opened(2, 2, Memory::Whole))]);
+        assert_eq!(no_amnesia(&story(after(Memory::Whole))), [], "it continues the one that has called the roll");
+        assert_eq!(no_amnesia(&story(after(Memory::Doubtful))).len(), 1, "that one still owed something");
         let honest = story([(1, opened(2, 2, Memory::Recovering)), (3, started(2)), (4, opened(2, 2, Memory::Whole))]);
         assert_eq!(no_amnesia(&honest), [], "its disk was not touched");
     }

@@ -10,7 +10,7 @@ use crate::simulation::story::{Event, Lines, Sample, Story};
 
 /// Checks that what left is bound at the end to the root that left, unless the watermark has passed it; and that over one history, on
 /// whichever machine, lines only rise. Where a quorum's disks were taken away the cluster may have forgotten what it had bound; then
-/// its slot must be closed, or it could be bound anew.
+/// its slot must be closed, or lie at or below the floor: or it could be bound anew.
 pub fn no_forgetting(story: &Story) -> Vec<Finding> {
     let mut findings = forgotten(story);
     let states = states(story);
@@ -31,8 +31,8 @@ fn forgotten(story: &Story) -> Vec<Finding> {
         _ => None,
     });
     let signed: BTreeSet<_> = signed.collect();
-    // Nothing is granted any more at or below it.
-    let closed = lines.closed.filter(|_| story.quorum_taken_at().is_some());
+    // Nothing new is granted any more at or below it.
+    let closed = lines.closed.max(lines.floor).filter(|_| story.quorum_taken_at().is_some());
     let kept = |slot: Slot| lines.watermark.is_none_or(|line| slot > line) && closed.is_none_or(|line| slot > line);
     let lost = signed.into_iter().filter(|(duty, root)| kept(duty.slot) && bound.get(duty) != Some(root));
     lost.map(|(duty, root)| Finding::Forgotten { duty, root, bound: bound.get(&duty).copied() }).collect()
@@ -85,12 +85,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_quorum_forgot_must_lie_in_closed_slots() {
+    fn what_a_quorum_forgot_must_lie_in_closed_slots_or_below_the_floor() {
         let left = |hosts: [u64; 2], end| {
             let [first, second] = hosts.map(|host| taken(host, host));
             story([(1, signed(1, 7, 0xaa)), (2, first), (3, second), (4, end)])
         };
         assert_eq!(no_forgetting(&left([1, 2], end(Vec::new(), None, Some(7)))), []);
+        let anew = |floor| {
+            let lines = Lines { floor: Some(Slot::new(floor)), watermark: None, closed: None };
+            no_forgetting(&left([1, 2], Event::Final { host: HostId(1), bound: Vec::new(), lines }))
+        };
+        assert_eq!((anew(7).len(), anew(6).len()), (0, 1), "the cluster was created anew above what it had signed, or not");
         let open = no_forgetting(&left([1, 2], end(Vec::new(), None, Some(6))));
         assert!(matches!(open[..], [Finding::Forgotten { .. }]), "it could be bound anew");
         let one = no_forgetting(&left([1, 1], end(Vec::new(), None, Some(7))));

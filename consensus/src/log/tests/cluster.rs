@@ -284,6 +284,13 @@ pub(super) async fn claim_one_unlimited(log: &SigningLog, payload: &DutyPayload)
     answers.remove(0)
 }
 
+/// Waits until a replica has bound a payload, and holds it on its own disk: a quorum of others is enough to apply it.
+pub(super) async fn durably_bound(log: &SigningLog, payload: &DutyPayload) {
+    until(|| log.bound(&duty_of(payload)).is_some()).await;
+    let durable = || log.inner.shared.recovery.promise().place().map(|(_, index)| index);
+    until(|| durable() >= log.view().applied.map(crate::role::LogIndex::get)).await;
+}
+
 /// Waits for a condition, with a deadline.
 pub(super) async fn until(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -15,7 +15,7 @@ fn name(number: u64) -> ReplicaId {
 
 impl Cluster {
     /// Makes a replica's certificate, adds it as a learner and starts it.
-    async fn add(&mut self, id: u64, kind: MemberKind) -> SigningLog {
+    pub(super) async fn add(&mut self, id: u64, kind: MemberKind) -> SigningLog {
         let order = self.order_to_add(id, kind);
         // Of one that does not lead: it passes the order on.
         let leader = self.leader().await.replica();
@@ -26,7 +26,7 @@ impl Cluster {
         started
     }
 
-    fn order_to_add(&mut self, id: u64, kind: MemberKind) -> MemberOrder {
+    pub(super) fn order_to_add(&mut self, id: u64, kind: MemberKind) -> MemberOrder {
         let new = self.lay_out(id, kind);
         let file = ClusterFile::load(&self.config(id).cluster_directory.join("cluster.json")).unwrap();
         let mut fingerprint = [0; 32];
@@ -34,7 +34,7 @@ impl Cluster {
         MemberOrder::Add { replica: name(id), address: new.address, fingerprint, kind }
     }
 
-    async fn change(&self, order: MemberOrder) -> MemberChanged {
+    pub(super) async fn change(&self, order: MemberOrder) -> MemberChanged {
         cluster::eventually(&format!("{order:?}"), async || {
             match self.leader().await.change_members(order.clone()).await {
                 Ok(changed) => Some(changed),

@@ -184,7 +184,7 @@ async fn a_disk_that_was_rolled_back_is_refused_by_the_anchor_and_by_who_has_see
     let later = attestation(11, 1);
     claim_one(&cluster.leader().await, &later).await.unwrap();
     let caught_up = cluster.log(victim.get());
-    until(|| caught_up.bound(&duty_of(&later)).is_some()).await;
+    cluster::durably_bound(&caught_up, &later).await;
     drop(caught_up);
     // Every other replica hears of it in the next greeting.
     let own_place = cluster.log(victim.get()).inner.shared.recovery.promise().place();

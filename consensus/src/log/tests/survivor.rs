@@ -1,24 +1,22 @@
 //! Going on from one replica when the others are lost (safety rule R12).
 
-use std::collections::BTreeSet;
-
 use super::cluster::{Cluster, attestation, claim_one, duty_of, until};
 use super::*;
 use crate::membership::{Member, MemberKind, MemberOrder};
 use crate::recovery::Memory;
-use crate::survivor::{RecoverError, Recovered, recover_from_survivor};
+use crate::survivor::{Confirmed, RecoverError, Recovered, recover_from_survivor};
 use crate::transport::{CallError, Refused, Request};
 
 fn name(number: u64) -> ReplicaId {
     ReplicaId::new(number)
 }
 
-fn names(numbers: &[u64]) -> BTreeSet<ReplicaId> {
-    numbers.iter().copied().map(ReplicaId::new).collect()
+fn confirmed(lost: &[u64]) -> Confirmed {
+    Confirmed { lost: lost.iter().copied().map(ReplicaId::new).collect(), audit_ahead: false }
 }
 
 async fn recover(cluster: &Cluster, survivor: u64, lost: &[u64]) -> Result<Recovered, RecoverError> {
-    recover_from_survivor(&cluster.config(survivor), &names(lost), None).await
+    recover_from_survivor(&cluster.config(survivor), &confirmed(lost), None).await
 }
 
 /// Three replicas of which something is signed, all stopped, and what was signed.
@@ -155,7 +153,15 @@ async fn a_lost_host_is_taken_in_again_under_its_name_with_the_new_cluster_file(
     let joined = cluster.start(name(1)).await.unwrap();
     until(|| joined.bound(&duty_of(&ours)).is_some()).await;
     assert!(joined.view().raft_id > survivor.view().raft_id);
+    // Its store has heard that the old cluster was retired. That says nothing of the one that it is of now.
+    survivor.change_members(MemberOrder::Promote { replica: name(1) }).await.unwrap();
+    until(|| joined.view().members.iter().filter(|member| member.voter).count() == 2).await;
     drop((joined, survivor));
+    for id in [3, 1] {
+        cluster.kill(name(id)).await;
+    }
+    let again = recover(&cluster, 1, &[3]).await.unwrap();
+    assert_eq!(again.replica, name(1));
     cluster.shutdown().await;
 }
 
@@ -184,19 +190,69 @@ async fn a_running_replica_a_living_quorum_unnamed_losses_and_an_older_disk_are_
     cluster.save(name(3));
     let mut copy = cluster.config(3);
     copy.data_directory = cluster.saved(name(3));
-    let refused = recover_from_survivor(&copy, &names(&[1, 2]), None).await.unwrap_err();
+    let refused = recover_from_survivor(&copy, &confirmed(&[1, 2]), None).await.unwrap_err();
     assert_eq!(refused.code(), "copied", "{refused}");
     // In place, an older one.
     cluster.start(name(1)).await.unwrap();
     cluster.start(name(3)).await.unwrap();
     claim_one(&cluster.leader().await, &attestation(11, 1)).await.unwrap();
     let log = cluster.log(3);
-    until(|| log.bound(&duty_of(&attestation(11, 1))).is_some()).await;
+    cluster::durably_bound(&log, &attestation(11, 1)).await;
     drop(log);
     cluster.kill(name(1)).await;
     cluster.kill(name(3)).await;
     cluster.restore(name(3));
     assert_eq!(code(&cluster, &[1, 2]).await, "rolled_back");
+    cluster.shutdown().await;
+}
+
+/// The schedule: replica 1 went on and signs; its cluster does not know replica 3 any more, and would never dial it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_second_survivor_does_not_go_on_beside_the_first() {
+    let (mut cluster, _) = stopped().await;
+    let first = recover(&cluster, 1, &[2, 3]).await.unwrap();
+    let running = cluster.start(name(1)).await.unwrap();
+    until(|| running.view().leader.is_some()).await;
+    let refused = recover(&cluster, 3, &[1, 2]).await.unwrap_err();
+    assert!(matches!(&refused, RecoverError::WentOn { cluster, .. } if *cluster == first.cluster_id), "{refused}");
+    drop(running);
+    cluster.shutdown().await;
+}
+
+/// The schedule: of five, three that cannot be reached from here go on signing, and the one that can is confirmed as lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_voter_that_is_confirmed_as_lost_may_answer() {
+    let mut cluster = Cluster::created().await;
+    for id in [4, 5] {
+        cluster.add(id, MemberKind::Full).await;
+        cluster.change(MemberOrder::Promote { replica: name(id) }).await;
+    }
+    let log = cluster.log(3);
+    until(|| log.view().members.iter().filter(|member| member.voter).count() == 5).await;
+    drop(log);
+    for id in [1, 2, 4, 5, 3] {
+        cluster.kill(name(id)).await;
+    }
+    let running = cluster.start(name(1)).await.unwrap();
+    let refused = recover(&cluster, 3, &[1, 2, 4, 5]).await.unwrap_err();
+    assert!(matches!(&refused, RecoverError::LostAnswer { answering } if *answering == [name(1)]), "{refused}");
+    drop(running);
+    cluster.shutdown().await;
+}
+
+/// The schedule: a replica that was away while all the others were replaced knows only those.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_that_missed_a_change_of_the_members_does_not_go_on() {
+    let mut cluster = Cluster::created().await;
+    let leader = cluster.leader().await;
+    let away = cluster.ids().into_iter().find(|id| Some(*id) != leader.view().leader).unwrap();
+    cluster.kill(away).await;
+    drop(leader);
+    let others: Vec<u64> = cluster.ids().into_iter().filter(|id| *id != away).map(ReplicaId::get).collect();
+    let order = cluster.order_to_add(4, MemberKind::Full);
+    cluster.change(order).await;
+    let refused = recover(&cluster, away.get(), &others).await.unwrap_err();
+    assert!(matches!(refused, RecoverError::Outdated { .. }), "{refused}");
     cluster.shutdown().await;
 }
 

@@ -131,11 +131,7 @@ async fn a_learner_is_waited_for_too() {
     for id in 1..=3 {
         exchange(&mut cluster, id).await;
     }
-    let new = cluster.lay_out(4, MemberKind::Witness);
-    let file = ClusterFile::load(&cluster.config(4).cluster_directory.join("cluster.json")).unwrap();
-    let mut fingerprint = [0; 32];
-    hex::decode_to_slice(&file.replica(name(4)).unwrap().fingerprint, &mut fingerprint).unwrap();
-    let add = MemberOrder::Add { replica: name(4), address: new.address, fingerprint, kind: MemberKind::Witness };
+    let add = cluster.order_to_add(4, MemberKind::Witness);
     cluster.leader().await.change_members(add).await.unwrap();
     let leader = cluster.leader().await;
     let others = |log: &SigningLog| log.view().members.iter().take(3).all(|member| member.rules == Some(Supported::BUILD));

@@ -11,7 +11,7 @@ mod node_description;
 pub use admin_config::AdminConfig;
 pub use cluster_status::{
     ClusterStatus, DutyState, DutyWord, FrozenAttester, L1Endpoint, L1Section, LeaderChange, LogPosition, Member, P2pSection,
-    PublisherBalance, RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord, Warning,
+    PublisherBalance, RECENT_SLOTS, ReleasedSlot, ReplicaSection, RoleWord, RulesSection, Warning,
 };
 pub use duties::{
     AttesterMoved, AttesterStanding, AuditPosition, DutiesImported, DutyList, ListedDuty, MissReason, MissedDuties, MissedDuty,
