@@ -8,6 +8,7 @@ mod database;
 mod disk;
 mod durable;
 mod error;
+mod framing;
 #[cfg(test)]
 mod fuzz;
 mod log_store;

@@ -7,7 +7,7 @@ use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch
 
 use super::disk::{Batch, Change, Disk, DiskError, Record, Table};
 use super::error::StoreError;
-use super::options;
+use super::{framing, options};
 use crate::directory::{DirectoryLock, ReadLock, sync_names};
 
 /// One RocksDB. Dropping it closes it and then releases the directory.
@@ -33,6 +33,7 @@ impl RocksDisk {
             source: source.into(),
         };
         let options = options::database().map_err(failed)?;
+        require_own_records(&path)?;
         let db = DB::open_cf_descriptors(&options, &path, options::families()).map_err(failed)?;
         // RocksDB syncs what is in its directory, and not that directory's own name: a power cut could take the whole store.
         let unsynced = |error: std::io::Error| StoreError::Disk {
@@ -53,6 +54,7 @@ impl RocksDisk {
             source: source.into(),
         };
         let options = options::database().map_err(failed)?;
+        require_own_records(&path)?;
         let db = DB::open_cf_descriptors_read_only(&options, &path, options::families(), false).map_err(failed)?;
         Ok(Self { db, path, _lock: Lock::Read { _lock: lock } })
     }
@@ -60,6 +62,23 @@ impl RocksDisk {
     fn family(&self, table: Table) -> &ColumnFamily {
         self.db.cf_handle(options::name(table)).expect("every family is created at open")
     }
+}
+
+/// Refuses what RocksDB would hang on: see [`framing`].
+fn require_own_records(path: &Path) -> Result<(), StoreError> {
+    let failed = |place: &Path, reason: String| StoreError::Disk {
+        action: "open",
+        place: place.display().to_string(),
+        source: DiskError::Failed { reason },
+    };
+    let found = framing::foreign_in(path).map_err(|error| failed(path, error.to_string()))?;
+    found.map_or(Ok(()), |framing::Foreign { file, offset, kind }| {
+        let name = file.file_name().unwrap_or_default().display();
+        Err(failed(
+            path,
+            format!("Corruption: {name} is damaged: the record at byte {offset} is of kind {kind}, which is never written"),
+        ))
+    })
 }
 
 impl Disk for RocksDisk {

@@ -344,3 +344,37 @@ async fn a_write_ahead_log_that_is_damaged_before_its_end_is_not_opened_up_to_th
     let refused = open(directory.path()).map(|opened| opened.chain.read().last_position());
     assert!(matches!(refused, Err(StoreError::Disk { action: "open", .. })), "opened with a log that ends at {refused:?}");
 }
+
+/// RocksDB would read that record again for ever.
+#[tokio::test]
+async fn a_record_whose_kind_has_flipped_into_one_of_a_reused_log_is_refused_and_does_not_hang_the_opening() {
+    let directory = tempfile::tempdir().unwrap();
+    with_ten_commands(directory.path()).await;
+    let files = std::fs::read_dir(directory.path().join("raft")).unwrap().map(|entry| entry.unwrap().path());
+    let is_framed = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.starts_with("MANIFEST-") || name.ends_with(".log")
+    };
+    for file in files.filter(is_framed) {
+        let whole = std::fs::read(&file).unwrap();
+        let Some(length) = whole.get(4..6).map(|bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]]))) else { continue };
+        let second = 7 + length;
+        if whole.len() < second + 7 {
+            continue;
+        }
+        let mut bytes = whole.clone();
+        bytes[second + 6] ^= 4;
+        std::fs::write(&file, bytes).unwrap();
+        let path = directory.path().to_owned();
+        let opened = std::thread::spawn(move || open(&path).map(|opened| opened.chain.read().last_position()));
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !opened.is_finished() {
+            assert!(std::time::Instant::now() < deadline, "the opening hangs on {}", file.display());
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let refused = opened.join().unwrap();
+        assert!(matches!(refused, Err(StoreError::Disk { action: "open", .. })), "{}: {refused:?}", file.display());
+        std::fs::write(&file, whole).unwrap();
+    }
+    assert!(open(directory.path()).is_ok(), "as it was");
+}
