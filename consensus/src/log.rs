@@ -116,10 +116,9 @@ impl SigningLog {
         self.inner.state.read().guard().bound(duty).as_ref().map(BoundDuty::from)
     }
 
-    /// Everything bound in `slot`, as far as this replica has applied the log.
-    pub fn bound_in_slot(&self, slot: Slot) -> Vec<(Duty, BoundDuty)> {
-        let state = self.inner.state.read();
-        state.guard().bound_in_slot(slot).map(|(duty, bound)| (*duty, BoundDuty::from(&bound))).collect()
+    /// The duties that are bound in `slot`, as far as this replica has applied the log.
+    pub fn duties_in_slot(&self, slot: Slot) -> Vec<Duty> {
+        self.inner.state.read().guard().bound_in_slot(slot).map(|(duty, _)| *duty).collect()
     }
 
     /// Adds an attester, for whom nothing is bound at or below `floor`.

@@ -9,9 +9,7 @@ use ollin_consensus::{Answer, Ask, Binding, CommandError, CreateError, SigningLo
 use ollin_keystore::Keystore;
 use ollin_l1::L1;
 use ollin_protocol::units::{ReplicaId, Slot};
-use ollin_rpc::{
-    AdminCommand, ClusterCreated, CreateOrder, CreationRefused, LeadershipOrder, OrderDone, OrderRefused, RulesUpgraded,
-};
+use ollin_rpc::{AdminCommand, ClusterCreated, CommandRefused, CreateOrder, LeadershipOrder, OrderDone, RulesUpgraded};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +73,7 @@ pub(crate) async fn serve(
     }
 }
 
-async fn upgrade(log: &SigningLog) -> Result<RulesUpgraded, OrderRefused> {
+async fn upgrade(log: &SigningLog) -> Result<RulesUpgraded, CommandRefused> {
     let Upgraded { version, already } = log.upgrade().await.map_err(|error| {
         tracing::warn!(%error, "the version of the rules is not raised");
         let code = match &error {
@@ -84,7 +82,7 @@ async fn upgrade(log: &SigningLog) -> Result<RulesUpgraded, OrderRefused> {
             UpgradeError::Refused(refusal) => refusal.code(),
             UpgradeError::Halted { .. } => "halted",
         };
-        OrderRefused { code: code.to_owned(), message: error.to_string() }
+        CommandRefused { code: code.to_owned(), message: error.to_string() }
     })?;
     Ok(RulesUpgraded { version: version.get(), already })
 }
@@ -102,7 +100,7 @@ fn proceed_without(log: &SigningLog, replica: ReplicaId) -> Answer {
     }
 }
 
-async fn carry_out(log: &SigningLog, leadership: &LeadershipHandle, order: LeadershipOrder) -> Result<OrderDone, OrderRefused> {
+async fn carry_out(log: &SigningLog, leadership: &LeadershipHandle, order: LeadershipOrder) -> Result<OrderDone, CommandRefused> {
     let answer = match order {
         LeadershipOrder::Transfer { to } => leadership.order(None, Ask::Transfer { to }).await,
         LeadershipOrder::Drain { replica, undo } => leadership.order(replica, Ask::Drain { undo }).await,
@@ -112,7 +110,7 @@ async fn carry_out(log: &SigningLog, leadership: &LeadershipHandle, order: Leade
         Answer::Done { leader, still_leads, message } => Ok(OrderDone { leader, still_leads, message }),
         Answer::Refused { code, message } => {
             tracing::warn!(?order, code, message, "order about leadership refused");
-            Err(OrderRefused { code, message })
+            Err(CommandRefused { code, message })
         }
     }
 }
@@ -122,7 +120,7 @@ async fn create_when_all_answer(
     log: &SigningLog,
     chain: Option<&Chain>,
     order: &CreateOrder,
-) -> Result<ClusterCreated, CreationRefused> {
+) -> Result<ClusterCreated, CommandRefused> {
     let deadline = Instant::now() + ANSWER_DEADLINE;
     loop {
         match create(log, chain, order).await {
@@ -136,7 +134,7 @@ async fn create_when_all_answer(
 }
 
 /// Creates the cluster: binds chain, rollup and the keystore's attesters, and writes the first floor (rules R7 and R9).
-async fn create(log: &SigningLog, chain: Option<&Chain>, order: &CreateOrder) -> Result<ClusterCreated, CreationRefused> {
+async fn create(log: &SigningLog, chain: Option<&Chain>, order: &CreateOrder) -> Result<ClusterCreated, CommandRefused> {
     let Some(Chain { l1, keystore, .. }) = chain.filter(|chain| chain.keystore.attesters().next().is_some()) else {
         let message = "this replica is a witness and holds no keys: create the cluster through one that does".to_owned();
         return Err(refused("witness", message));
@@ -154,7 +152,7 @@ async fn create(log: &SigningLog, chain: Option<&Chain>, order: &CreateOrder) ->
 
 /// The last slot that may have begun anywhere: of now and one L1 slot and a margin (rule R7). Nothing is bound at or below it by
 /// whoever comes new.
-pub(crate) async fn begun_slot(l1: &L1) -> Result<Slot, CreationRefused> {
+pub(crate) async fn begun_slot(l1: &L1) -> Result<Slot, CommandRefused> {
     let head = l1.head().await.map_err(|error| refused("l1", format!("L1 cannot be read: {error}")))?;
     let schedule = l1.schedule();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -188,6 +186,6 @@ pub(crate) fn code(error: &CreateError) -> &'static str {
     }
 }
 
-fn refused(code: &str, message: String) -> CreationRefused {
-    CreationRefused { code: code.to_owned(), message }
+fn refused(code: &str, message: String) -> CommandRefused {
+    CommandRefused { code: code.to_owned(), message }
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use ollin_rpc::view::ClusterStatus;
-use ollin_rpc::{ClusterCreated, CreateOrder, CreationRefused};
+use ollin_rpc::{ClusterCreated, CommandRefused, CreateOrder};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::cli::{AdminAccess, CreateArgs, StatusArgs};
 use crate::health::Health;
@@ -18,8 +20,8 @@ use crate::status_text::{self, Ink};
 
 /// How long a replica may take to show its status.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a creation may take: three replicas elect a leader and commit three entries.
-const CREATE_TIMEOUT: Duration = Duration::from_secs(200);
+/// Longer than the replica itself waits for the outcome of an order.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(200);
 
 /// Pause between two looks of `ollin status --watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -77,21 +79,9 @@ pub(crate) async fn create_cluster(arguments: &CreateArgs) -> ExitCode {
 }
 
 async fn created(arguments: &CreateArgs) -> Result<(), Refusal> {
-    let AdminAccess { admin_url, api_key_file, json } = &arguments.admin;
-    let url = admin_url.join("/cluster/create").context("the admin URL of the replica")?;
     let order = CreateOrder { listen_slots: arguments.listen, accept: arguments.accept.clone() };
-    let request = with_key(Client::new().post(url.clone()), api_key_file.as_deref())?.json(&order).timeout(CREATE_TIMEOUT);
-    let response = send_any(request, &url).await?;
-    let status = response.status();
-    let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
-    if status != StatusCode::OK {
-        return Err(match serde_json::from_str::<CreationRefused>(&text) {
-            Ok(refused) => Refusal::of(refused.code, format!("no cluster was created: {}", refused.message)),
-            Err(_) => anyhow!("{url} answered {status}: {text}").into(),
-        });
-    }
-    let created: ClusterCreated = serde_json::from_str(&text).with_context(|| format!("the answer of {url}: {text}"))?;
-    if *json {
+    let created: ClusterCreated = give(&arguments.admin, "/cluster/create", &order, "no cluster was created").await?;
+    if arguments.admin.json {
         println!("{}", serde_json::to_string_pretty(&created).context("the answer as JSON")?);
         return Ok(());
     }
@@ -101,6 +91,28 @@ async fn created(arguments: &CreateArgs) -> Result<(), Refusal> {
         println!("attester {attester}");
     }
     Ok(())
+}
+
+/// Gives an order to a replica's admin port. `undone` is said before the reason of a refusal.
+pub(crate) async fn give<T: DeserializeOwned>(
+    admin: &AdminAccess,
+    path: &str,
+    order: &impl Serialize,
+    undone: &str,
+) -> Result<T, Refusal> {
+    let url = admin.admin_url.join(path).context("the admin URL of the replica")?;
+    let request = with_key(Client::new().post(url.clone()), admin.api_key_file.as_deref())?;
+    let response = send_any(request.json(order).timeout(ORDER_TIMEOUT), &url).await?;
+    let status = response.status();
+    let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
+    if status == StatusCode::OK {
+        let done = serde_json::from_str(&text).with_context(|| format!("the answer of {url}, is it an admin port? {text}"));
+        return Ok(done?);
+    }
+    match serde_json::from_str::<CommandRefused>(&text) {
+        Ok(refused) => Err(Refusal::of(refused.code, format!("{undone}: {}", refused.message))),
+        Err(_) => Err(anyhow!("{url} answered {status}: {text}").into()),
+    }
 }
 
 pub(crate) fn with_key(request: RequestBuilder, file: Option<&Path>) -> anyhow::Result<RequestBuilder> {

@@ -9,16 +9,13 @@ use anyhow::Context;
 use ollin_consensus::{ClusterFile, MemberKind};
 use ollin_protocol::units::ReplicaId;
 use ollin_rpc::view::ClusterStatus;
-use ollin_rpc::{MemberChange, MemberChangeRefused, MembersChanged};
-use reqwest::Client;
+use ollin_rpc::{MemberChange, MembersChanged};
 use serde::Serialize;
 
 use crate::cli::{AddArgs, MembersCommand, Newcomer, OneArgs, ReplaceArgs, Target};
 use crate::refusal::{Refusal, exit};
 use crate::{discard, http};
 
-/// How long the replica may take over one order.
-const ORDER_TIMEOUT: Duration = Duration::from_secs(160);
 /// Pause between two tries of what needs time.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a change of the leader, or a member that was just stopped, may be in the way.
@@ -35,21 +32,21 @@ struct Done {
 /// Runs a command and prints its outcome. Exit codes: 0 done, 1 failed or unknown, 3 refused, 4 not done in time.
 pub(crate) async fn run(command: &MembersCommand) -> ExitCode {
     let (json, outcome) = match command {
-        MembersCommand::Add(arguments) => (arguments.target.json, add(arguments).await),
+        MembersCommand::Add(arguments) => (arguments.target.admin.json, add(arguments).await),
         MembersCommand::Promote(arguments) => {
             let change = MemberChange::Promote { replica: arguments.replica };
-            (arguments.target.json, one("promoted", arguments, change).await)
+            (arguments.target.admin.json, one("promoted", arguments, change).await)
         }
         MembersCommand::Demote(arguments) => {
             let change = MemberChange::Demote { replica: arguments.replica };
-            (arguments.target.json, one("demoted", arguments, change).await)
+            (arguments.target.admin.json, one("demoted", arguments, change).await)
         }
         MembersCommand::Remove(arguments) => {
             let change = MemberChange::Remove { replica: arguments.replica };
-            (arguments.target.json, one("removed", arguments, change).await)
+            (arguments.target.admin.json, one("removed", arguments, change).await)
         }
-        MembersCommand::Replace(arguments) => (arguments.target.json, replace(arguments).await),
-        MembersCommand::Heal(arguments) => (arguments.target.json, heal(arguments).await),
+        MembersCommand::Replace(arguments) => (arguments.target.admin.json, replace(arguments).await),
+        MembersCommand::Heal(arguments) => (arguments.target.admin.json, heal(arguments).await),
         MembersCommand::Discard(arguments) => return discard::run(arguments),
     };
     let printed = outcome.map(|done| {
@@ -81,7 +78,7 @@ fn print(done: &Done, json: bool) {
 async fn add(arguments: &AddArgs) -> Result<Done, Refusal> {
     let AddArgs { replica, newcomer, target } = arguments;
     let changed = settle(target, &newcomer.order(*replica)?).await?;
-    if !target.json {
+    if !target.admin.json {
         eprintln!("start replica {replica}, if it does not run; when it has caught up: ollin cluster promote {replica}");
     }
     Ok(Done { done: if changed.already { "a member" } else { "added as a learner" }, changed })
@@ -160,29 +157,18 @@ async fn settle(target: &Target, change: &MemberChange) -> Result<MembersChanged
 }
 
 fn say(target: &Target, text: &str) {
-    if !target.json {
+    if !target.admin.json {
         eprintln!("{text}");
     }
 }
 
 async fn order(target: &Target, change: &MemberChange) -> Result<MembersChanged, Refusal> {
-    let url = target.admin_url.join("/cluster/members").context("the admin URL of the replica")?;
-    let request = http::with_key(Client::new().post(url.clone()), target.api_key_file.as_deref())?;
-    let response = http::send_any(request.json(change).timeout(ORDER_TIMEOUT), &url).await?;
-    let status = response.status();
-    let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
-    if status.is_success() {
-        return Ok(serde_json::from_str(&text).with_context(|| format!("the answer of {url}: {text}"))?);
-    }
-    match serde_json::from_str::<MemberChangeRefused>(&text) {
-        Ok(refused) => Err(Refusal::of(refused.code, refused.message)),
-        Err(_) => Err(anyhow::anyhow!("{url} answered {status}: {text}").into()),
-    }
+    http::give(&target.admin, "/cluster/members", change, "refused").await
 }
 
 async fn status(target: &Target) -> anyhow::Result<ClusterStatus> {
-    let url = target.admin_url.join("/cluster/status").context("the admin URL of the replica")?;
-    http::fetch_status(&url, target.api_key_file.as_deref()).await
+    let url = target.admin.admin_url.join("/cluster/status").context("the admin URL of the replica")?;
+    http::fetch_status(&url, target.admin.api_key_file.as_deref()).await
 }
 
 impl Newcomer {

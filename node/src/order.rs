@@ -4,20 +4,13 @@
 //! was wanted (a replica that is drained and still leads).
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, anyhow};
-use ollin_rpc::{LeadershipOrder, OrderDone, OrderRefused, RulesUpgraded};
-use reqwest::{Client, StatusCode};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use anyhow::Context;
+use ollin_rpc::{LeadershipOrder, OrderDone, RulesUpgraded};
 
 use crate::cli::{AdminAccess, DrainArgs, ProceedArgs, TransferArgs, UpgradeArgs};
-use crate::http::{send_any, with_key};
+use crate::http::give;
 use crate::refusal::{REFUSED, Refusal, exit};
-
-/// How long an order may take: it waits for its moment in the slot.
-const TIMEOUT: Duration = Duration::from_secs(160);
 
 /// `ollin cluster transfer`.
 pub(crate) async fn transfer(arguments: &TransferArgs) -> ExitCode {
@@ -39,7 +32,7 @@ pub(crate) async fn proceed_without(arguments: &ProceedArgs) -> ExitCode {
 
 /// Sends an order and shows what came of it; done without the effect that was wanted counts as refused.
 async fn carry_out(admin: &AdminAccess, order: LeadershipOrder, missed: impl Fn(&OrderDone) -> bool) -> ExitCode {
-    let shown = send(admin, order).await.and_then(|done| {
+    let shown = give(admin, "/cluster/leadership", &order, "refused").await.and_then(|done| {
         show(admin, &done)?;
         Ok(if missed(&done) { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
     });
@@ -49,37 +42,19 @@ async fn carry_out(admin: &AdminAccess, order: LeadershipOrder, missed: impl Fn(
 /// `ollin cluster upgrade`.
 pub(crate) async fn upgrade(arguments: &UpgradeArgs) -> ExitCode {
     let admin = &arguments.admin;
-    let shown = post::<RulesUpgraded>(admin, "/cluster/upgrade", &serde_json::Value::Null).await.and_then(|upgraded| {
-        let RulesUpgraded { version, already } = upgraded;
-        if admin.json {
-            println!("{}", serde_json::to_string_pretty(&upgraded).context("the answer as JSON")?);
-        } else if already {
-            println!("version {version} of the rules is in force; no member knows a newer one");
-        } else {
-            println!("version {version} of the rules is in force");
-        }
-        Ok(ExitCode::SUCCESS)
-    });
+    let shown =
+        give::<RulesUpgraded>(admin, "/cluster/upgrade", &serde_json::Value::Null, "refused").await.and_then(|upgraded| {
+            let RulesUpgraded { version, already } = upgraded;
+            if admin.json {
+                println!("{}", serde_json::to_string_pretty(&upgraded).context("the answer as JSON")?);
+            } else if already {
+                println!("version {version} of the rules is in force; no member knows a newer one");
+            } else {
+                println!("version {version} of the rules is in force");
+            }
+            Ok(ExitCode::SUCCESS)
+        });
     exit(admin.json, shown)
-}
-
-async fn send(admin: &AdminAccess, order: LeadershipOrder) -> Result<OrderDone, Refusal> {
-    post(admin, "/cluster/leadership", &order).await
-}
-
-async fn post<T: DeserializeOwned>(admin: &AdminAccess, path: &str, order: &impl Serialize) -> Result<T, Refusal> {
-    let url = admin.admin_url.join(path).context("the admin URL of the replica")?;
-    let request = with_key(Client::new().post(url.clone()), admin.api_key_file.as_deref())?;
-    let response = send_any(request.json(order).timeout(TIMEOUT), &url).await?;
-    let status = response.status();
-    let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
-    if status == StatusCode::OK {
-        return Ok(serde_json::from_str(&text).with_context(|| format!("the answer of {url}: {text}"))?);
-    }
-    match serde_json::from_str::<OrderRefused>(&text) {
-        Ok(refused) => Err(Refusal::of(refused.code, format!("refused: {}", refused.message))),
-        Err(_) => Err(anyhow!("{url} answered {status}: {text}").into()),
-    }
 }
 
 fn show(admin: &AdminAccess, done: &OrderDone) -> Result<(), Refusal> {

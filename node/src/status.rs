@@ -216,7 +216,7 @@ impl StatusFeed {
     fn note_released(&mut self, current: Option<Slot>) {
         let Some(current) = current else { return };
         for slot in (1..=SETTLING_SLOTS).map(|ago| current.saturating_sub(ago)).filter(|slot| *slot < current) {
-            let mut kinds: Vec<_> = self.sources.log.bound_in_slot(slot).iter().map(|(duty, _)| duty_word(duty.kind)).collect();
+            let mut kinds: Vec<_> = self.sources.log.duties_in_slot(slot).iter().map(|duty| duty_word(duty.kind)).collect();
             kinds.sort_unstable();
             kinds.dedup();
             if !kinds.is_empty() {

@@ -189,6 +189,8 @@ faults! {
     NoDialBack = "no-dial-back",
     /// only candidates are dialled back, not leaders
     DialBackOfVotesOnly = "dial-back-of-votes-only",
+    /// a process that was paused is believed after another one has taken its place
+    PausedProcessServed = "paused-process-served",
     /// a copy of a data directory is not told from the original
     CopyUnnoticed = "copy-unnoticed",
     /// two processes may use one data directory

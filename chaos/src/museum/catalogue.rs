@@ -248,6 +248,10 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     Exhibit { fault: Fault::DialBackOfVotesOnly, rule: "R8", place: "consensus/src/transport/server.rs", catchers: &[
         Test(Consensus, "log::tests::recovery::a_vote_counts_only_for_the_process_at_the_members_address", "Append(Success)"),
     ] },
+    Exhibit { fault: Fault::PausedProcessServed, rule: "R8", place: "consensus/src/recovery/recover.rs", catchers: &[
+        Test(Consensus, "transport::peers::tests::a_process_whose_place_another_one_has_taken_is_refused_unless_it_calls_the_roll", "although both have promised the same"),
+        Test(Consensus, "log::tests::intruder::a_process_that_stood_still_while_another_one_took_its_place_stops", "unwrap_err"),
+    ] },
     Exhibit { fault: Fault::CopyUnnoticed, rule: "R8", place: "consensus/src/recovery/marker.rs", catchers: &[
         Test(Consensus, "recovery::marker::tests::a_directory_is_marked_once_and_a_copy_of_it_is_told_apart", "marker.rs"),
         Test(Consensus, "log::tests::recovery::a_copy_of_a_data_directory_is_refused", "recovery.rs"),

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ollin_consensus::Timers;
 use ollin_consensus::simulation::{MemoryDisk, ProcessId, SyncTimes, World};
 use ollin_protocol::units::{ReplicaId, Slot};
 
@@ -38,6 +39,7 @@ pub(super) struct Cluster {
     pub(super) looks: u64,
     pub(super) sync: Duration,
     pub(super) way: Duration,
+    timers: Timers,
 }
 
 pub(super) enum Step {
@@ -72,6 +74,7 @@ impl Cluster {
             looks: 0,
             sync: plan.sync,
             way: plan.way,
+            timers: plan.timers,
         };
         for id in &plan.hosts {
             cluster.add_host(*id, ReplicaId::new(id.0));
@@ -177,6 +180,7 @@ impl Cluster {
             replica,
             replicas,
             clock: host.clock.clone(),
+            timers: self.timers,
             disk: host.disk.clone(),
             anchor: host.anchor.clone(),
             disks: self.disks.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alloy_primitives::Address;
 use ollin_consensus::simulation::{MemoryAnchor, MemoryDisk, World};
-use ollin_consensus::{ClaimError, ClaimRequest, CreateError, Grant, OpenError, Parts, SigningLog};
+use ollin_consensus::{ClaimError, ClaimRequest, CreateError, Grant, OpenError, Parts, SigningLog, Timers};
 use ollin_guard::{Binding, Duty, DutyKind, Refusal};
 use ollin_protocol::payload::DutyPayload;
 use ollin_protocol::units::{ReplicaId, Slot};
@@ -36,6 +36,7 @@ pub(super) struct Site {
     pub(super) replica: ReplicaId,
     pub(super) replicas: Vec<ReplicaId>,
     pub(super) clock: Clock,
+    pub(super) timers: Timers,
     pub(super) disk: MemoryDisk,
     pub(super) anchor: MemoryAnchor,
     pub(super) disks: Disks,
@@ -55,7 +56,7 @@ pub(super) async fn live(site: Arc<Site>, plug: Plug) {
         anchor: Some(Box::new(site.anchor.clone())),
         fatal: |_| world().abort_current(),
     };
-    let log = match SigningLog::open_with(config(site.replica), parts).await {
+    let log = match SigningLog::open_with(config(site.replica, site.timers), parts).await {
         Ok(log) => log,
         Err(error) => {
             site.refused.store(matches!(error, OpenError::Start(_)), Ordering::Relaxed);
@@ -134,8 +135,8 @@ impl Site {
         if log.role().borrow().active_term().is_none() {
             return;
         }
-        let bound = log.bound_in_slot(slot);
-        let holds = |wanted: fn(DutyKind) -> bool| bound.iter().any(|(duty, _)| wanted(duty.kind));
+        let bound = log.duties_in_slot(slot);
+        let holds = |wanted: fn(DutyKind) -> bool| bound.iter().any(|duty| wanted(duty.kind));
         let facts = SlotFacts {
             slot,
             elapsed: (now + L1_SLOT).saturating_sub(start_of(slot)),

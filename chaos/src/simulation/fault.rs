@@ -34,8 +34,9 @@ pub enum Fault {
     AllRolledBack { by: Duration, down: Duration },
     /// A machine comes back with an empty disk.
     Wiped { host: HostId, down: Duration, power: Power },
-    /// A copy of a machine's disk of so long ago starts beside it, on another machine, and takes its address.
-    Cloned { host: HostId, by: Duration, lives: Duration },
+    /// A copy of a machine's disk of so long ago starts beside it, on another machine, and takes its address. `paused`: the machine
+    /// stands still meanwhile, and goes on so long after the copy's end.
+    Cloned { host: HostId, by: Duration, lives: Duration, paused: Option<Duration> },
     /// The leader is asked to hand over.
     Transfer { to: HostId },
     /// A machine's way to L1 is bad.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use ollin_consensus::simulation::{Image, MemoryAnchor, MemoryDisk, ProcessId, SyncTimes, World};
-use ollin_consensus::{ClusterFile, ConsensusConfig, Fingerprint, MemberKind, ReplicaAddress, SigningLog};
+use ollin_consensus::{ClusterFile, ConsensusConfig, Fingerprint, MemberKind, ReplicaAddress, SigningLog, Timers};
 use ollin_protocol::schedule::Schedule;
 use ollin_protocol::units::{ReplicaId, Slot};
 use parking_lot::Mutex;
@@ -164,9 +164,12 @@ pub(super) fn cluster_file(replicas: &[ReplicaId]) -> ClusterFile {
     ClusterFile { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), replicas: replicas.iter().map(replica).collect() }
 }
 
-pub(super) fn config(replica: ReplicaId) -> ConsensusConfig {
+pub(super) fn config(replica: ReplicaId, timers: Timers) -> ConsensusConfig {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9000));
     let mut config = ConsensusConfig::new(PathBuf::new(), PathBuf::new(), replica, listen);
+    let Timers { heartbeat, election_timeout_min, election_timeout_max } = timers;
+    (config.heartbeat, config.election_timeout_min, config.election_timeout_max) =
+        (heartbeat, election_timeout_min, election_timeout_max);
     // So that snapshots are taken, sent and installed in the middle of everything.
     config.snapshot_every = 20;
     config

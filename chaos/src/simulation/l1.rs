@@ -32,7 +32,7 @@ struct Inner {
     /// The chain; a block's number is its place.
     blocks: Vec<Block>,
     /// At most one transaction for a nonce.
-    pool: BTreeMap<u64, RecordedAttempt>,
+    pool: BTreeMap<u64, Transaction>,
     /// What is wrong with what a machine sees.
     trouble: BTreeMap<HostId, Trouble>,
     /// Makes every block's hash another one.
@@ -49,7 +49,14 @@ struct Inner {
 struct Block {
     at: Duration,
     hash: B256,
-    mined: Vec<RecordedAttempt>,
+    mined: Vec<Transaction>,
+}
+
+/// An attempt on L1.
+#[derive(Clone, Copy)]
+struct Transaction {
+    attempt: RecordedAttempt,
+    hash: B256,
 }
 
 /// What is wrong with a machine's way to L1.
@@ -96,18 +103,19 @@ impl L1 {
         let mut inner = self.inner.lock();
         let mut mined = Vec::new();
         let mut next = inner.spent();
-        while let Some(attempt) = inner.pool.get(&next).copied() {
+        while let Some(transaction) = inner.pool.get(&next).copied() {
             if world.below(100) >= inner.taken_percent {
                 break;
             }
             inner.pool.remove(&next);
-            mined.push(attempt);
+            mined.push(transaction);
             next += 1;
         }
         inner.made += 1;
         let hash = keccak256(inner.made.to_be_bytes());
-        inner.blocks.push(Block { at: world.elapsed(), hash, mined: mined.clone() });
-        mined
+        let attempts = mined.iter().map(|transaction| transaction.attempt).collect();
+        inner.blocks.push(Block { at: world.elapsed(), hash, mined });
+        attempts
     }
 
     /// The last `depth` blocks never were. Of their transactions some are in the pool again.
@@ -115,9 +123,9 @@ impl L1 {
         let mut inner = self.inner.lock();
         let final_height = inner.height().saturating_sub(FINAL_AFTER);
         for _ in 0..depth.min(inner.height() - final_height) {
-            for attempt in inner.blocks.pop().map(|block| block.mined).unwrap_or_default() {
+            for transaction in inner.blocks.pop().map(|block| block.mined).unwrap_or_default() {
                 if world.below(2) == 0 {
-                    inner.pool.entry(attempt.request.nonce).or_insert(attempt);
+                    inner.pool.entry(transaction.attempt.request.nonce).or_insert(transaction);
                 }
             }
         }
@@ -151,9 +159,9 @@ impl L1 {
         let mut inner = self.inner.lock();
         let is_dropped = world.below(100) < inner.dropped_percent;
         let nonce = attempt.request.nonce;
-        let replaces = inner.pool.get(&nonce).is_none_or(|held| pays_twice(&attempt, held));
+        let replaces = inner.pool.get(&nonce).is_none_or(|held| pays_twice(&attempt, &held.attempt));
         if !is_dropped && replaces && nonce >= inner.spent() {
-            inner.pool.insert(nonce, attempt);
+            inner.pool.insert(nonce, Transaction { attempt, hash: transaction_hash(&attempt) });
         }
     }
 
@@ -187,7 +195,7 @@ impl L1 {
         let height = inner.seen_by(host)?;
         let blocks = (0..=height).rev().filter_map(|number| Some((number, inner.block(number)?)));
         blocks.into_iter().find_map(|(number, block)| {
-            let attempt = block.mined.iter().find(|mined| transaction_hash(mined) == hash)?;
+            let Transaction { attempt, .. } = block.mined.iter().find(|mined| mined.hash == hash)?;
             Some(Receipt {
                 block: L1BlockNumber::new(number),
                 block_hash: block.hash,
@@ -229,7 +237,7 @@ impl Inner {
 
     fn mined(&self, height: u64) -> impl Iterator<Item = (&Block, &RecordedAttempt)> {
         let blocks = (0..=height).filter_map(|number| self.block(number));
-        blocks.flat_map(|block| block.mined.iter().map(move |attempt| (block, attempt)))
+        blocks.flat_map(|block| block.mined.iter().map(move |mined| (block, &mined.attempt)))
     }
 
     fn spent_at(&self, height: u64) -> u64 {

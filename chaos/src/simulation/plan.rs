@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ollin_consensus::{TimerProfile, Timers};
 use ollin_protocol::units::ReplicaId;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -33,6 +34,8 @@ pub struct Plan {
     pub sync: Duration,
     /// How long a frame takes at most, in calm weather.
     pub way: Duration,
+    /// Heartbeats and elections.
+    pub timers: Timers,
 }
 
 /// Whose disks may forget in a run. Most of what the oracles know holds while one of three does.
@@ -64,7 +67,13 @@ impl Plan {
         faults.sort_by_key(|(at, _)| *at);
         let sync = draw.ms(1, 12);
         let way = draw.ms(1, 12);
-        Self { hosts: (1..=HOSTS).map(HostId).collect(), faults, sync, way }
+        let mut timers = TimerProfile::OneRegion.timers();
+        // Slots are short here. As seen from them, longer timers are those of several regions.
+        let times = draw.random.random_range(1..=4);
+        for timer in [&mut timers.heartbeat, &mut timers.election_timeout_min, &mut timers.election_timeout_max] {
+            *timer *= times;
+        }
+        Self { hosts: (1..=HOSTS).map(HostId).collect(), faults, sync, way, timers }
     }
 }
 
@@ -131,7 +140,11 @@ impl Draw {
         let kinds = if self.dishonest == Dishonest::Anybody { 5 } else { 4 };
         match self.random.random_range(0..kinds) {
             0 | 1 => Fault::RolledBack { host, by, down, power },
-            2 => Fault::Cloned { host, by: self.ms(0, 4000), lives: down },
+            2 => {
+                let by = self.ms(0, 4000);
+                let paused = if self.coin() { Some(self.ms(0, 500)) } else { None };
+                Fault::Cloned { host, by, lives: down, paused }
+            }
             3 => Fault::Wiped { host, down, power },
             _ => Fault::AllRolledBack { by, down },
         }

@@ -123,8 +123,7 @@ impl Publisher {
     }
 
     fn bundle(&self, slot: Slot) -> Option<Duty> {
-        let bound = self.log.bound_in_slot(slot);
-        bound.into_iter().map(|(duty, _)| duty).find(|duty| duty.kind == DutyKind::AttestationsAndSigners)
+        self.log.duties_in_slot(slot).into_iter().find(|duty| duty.kind == DutyKind::AttestationsAndSigners)
     }
 
     async fn record(&self, duty: Duty, nonce: u64, state: &PublisherState) -> Result<AttemptGrant, StepError> {

@@ -30,12 +30,7 @@ impl Cluster {
                     self.crash(host, kept, down);
                 }
             }
-            Fault::Pause { host, down } => {
-                if let Some(process) = self.hosts.get(&host).and_then(|host| host.process) {
-                    self.world.pause(process);
-                    self.after(down, Step::Resume(host, process));
-                }
-            }
+            Fault::Pause { host, down } => self.pause(host, down),
             Fault::Cut { outage, down } => {
                 let number = self.next;
                 self.network.cut(number, outage);
@@ -58,7 +53,12 @@ impl Cluster {
                 }
             }
             Fault::Wiped { host, down, power } => self.come_back(host, &Contents::Nothing, down, power),
-            Fault::Cloned { host, by, lives } => self.clone_host(host, by, lives),
+            Fault::Cloned { host, by, lives, paused } => {
+                if let Some(more) = paused {
+                    self.pause(host, lives + more);
+                }
+                self.clone_host(host, by, lives);
+            }
             Fault::Transfer { to } => self.transfer(to),
             Fault::L1 { host, trouble, down } => {
                 self.l1.set_trouble(host, Some(trouble));
@@ -99,6 +99,13 @@ impl Cluster {
         if holds_less {
             self.disks.taken(id);
             self.tell(Event::Taken { host: id, replica });
+        }
+    }
+
+    fn pause(&mut self, id: HostId, down: Duration) {
+        if let Some(process) = self.hosts.get(&id).and_then(|host| host.process) {
+            self.world.pause(process);
+            self.after(down, Step::Resume(id, process));
         }
     }
 

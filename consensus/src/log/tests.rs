@@ -45,7 +45,7 @@ async fn a_claim_is_granted_a_repeated_one_granted_again_and_another_root_refuse
 
     for replica in cluster.logs() {
         cluster::until(|| replica.bound(&duty_of(&ours)).is_some_and(|bound| bound.root == ours.signing_root())).await;
-        assert_eq!(replica.bound_in_slot(Slot::new(10)).len(), 1);
+        assert_eq!(replica.duties_in_slot(Slot::new(10)).len(), 1);
         let view = replica.view();
         assert_eq!((view.phase, view.floor, view.members.len()), (Phase::Open, Some(Slot::new(FLOOR)), 3));
         if replica.replica() != leader.replica() {

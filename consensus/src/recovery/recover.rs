@@ -28,6 +28,8 @@ const POLL: Duration = Duration::from_millis(100);
 const SAY: Duration = Duration::from_secs(10);
 /// How long a vote or an acknowledgement of the process before may be on its way to a voter that was not heard.
 const LINGER: Duration = Duration::from_secs(2);
+/// So many processes of a Raft id are remembered after their end.
+const GONE: usize = 64;
 /// A vote for this id is a vote for nobody: ids of replicas start at 1.
 const NOBODY: u64 = 0;
 
@@ -49,8 +51,28 @@ struct Inner {
     excused: watch::Sender<BTreeSet<u64>>,
     campaigns: Mutex<Campaigns>,
     demands: Demands,
-    /// What other replicas' frames said they had promised.
-    heard: Mutex<BTreeMap<u64, Promise>>,
+    /// Who takes part under each Raft id.
+    heard: Mutex<BTreeMap<u64, Heard>>,
+}
+
+/// The process that takes part under a Raft id, as its frames show it.
+#[derive(Debug)]
+struct Heard {
+    boot: u64,
+    /// What it said last that it had promised.
+    promise: Promise,
+    /// The processes before it, newest last.
+    gone: VecDeque<u64>,
+}
+
+/// What a frame says of its sender.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said<'a> {
+    pub(crate) replica: u64,
+    pub(crate) boot: u64,
+    pub(crate) memory: Memory,
+    pub(crate) demands: &'a [(u64, u64)],
+    pub(crate) promise: &'a Promise,
 }
 
 /// Whether this replica campaigns: if it may, as far as its memory goes, and is wanted to.
@@ -132,14 +154,24 @@ impl Recovery {
     ///
     /// # Errors
     /// If the anchor cannot be removed: a demand that was heard must survive a restart.
-    pub(crate) fn note(&self, replica: u64, memory: Memory, demands: &[(u64, u64)], promise: &Promise) -> io::Result<()> {
-        if memory != Memory::Recovering && !planted(Fault::DoubtNotAdopted) && self.inner.demands.adopt(demands) {
+    pub(crate) fn note(&self, said: &Said<'_>) -> io::Result<()> {
+        if said.memory == Memory::Recovering {
+            return Ok(());
+        }
+        if !planted(Fault::DoubtNotAdopted) && self.inner.demands.adopt(said.demands) {
             self.anchor()?;
         }
-        if memory != Memory::Recovering {
-            self.inner.heard.lock().insert(replica, *promise);
-        }
+        self.inner.heard.lock().entry(said.replica).or_insert_with(|| Heard::new(said)).hear(said);
         Ok(())
+    }
+
+    /// Whether another process has taken the sender's place: it was stopped for a while, and a copy of its machine took part under its
+    /// Raft id meanwhile. What that one has promised, the sender does not know (safety rule R8).
+    pub(crate) fn is_superseded(&self, said: &Said<'_>) -> bool {
+        let is_gone = |heard: &Heard| heard.boot != said.boot && heard.has_passed(said);
+        said.memory != Memory::Recovering
+            && self.inner.heard.lock().get(&said.replica).is_some_and(is_gone)
+            && !planted(Fault::PausedProcessServed)
     }
 
     /// Forgets the demands that a closing has settled.
@@ -152,7 +184,7 @@ impl Recovery {
 
     /// What `replica` was heard to have promised, in the life of this process.
     pub(crate) fn heard_of(&self, replica: u64) -> Option<Promise> {
-        self.inner.heard.lock().get(&replica).copied()
+        self.inner.heard.lock().get(&replica).map(|heard| heard.promise)
     }
 
     /// Whether this replica's memory lets it campaign at all.
@@ -213,6 +245,28 @@ impl Recovery {
     fn become_whole(&self) -> io::Result<()> {
         self.inner.memory.send_replace(Memory::Whole);
         self.anchor()
+    }
+}
+
+impl Heard {
+    fn new(said: &Said<'_>) -> Self {
+        Self { boot: said.boot, promise: *said.promise, gone: VecDeque::new() }
+    }
+
+    fn hear(&mut self, said: &Said<'_>) {
+        if self.boot != said.boot {
+            if self.gone.len() == GONE {
+                self.gone.pop_front();
+            }
+            self.gone.push_back(self.boot);
+            self.boot = said.boot;
+        }
+        self.promise = *said.promise;
+    }
+
+    /// A process that ended never comes back; one that was not heard before the present one lacks what that one has promised.
+    fn has_passed(&self, said: &Said<'_>) -> bool {
+        self.gone.contains(&said.boot) || said.promise.forgets(&self.promise)
     }
 }
 
@@ -399,12 +453,18 @@ mod tests {
         (recovery, anchor)
     }
 
+    /// A frame of replica 2, which has heard of one demand.
+    fn said(memory: Memory) -> Said<'static> {
+        const EMPTY: Promise = Promise { vote: None, last: None };
+        Said { replica: 2, boot: 20, memory, demands: &[(2, 20)], promise: &EMPTY }
+    }
+
     #[test]
     fn a_doubt_that_was_heard_makes_ones_own_word_doubtful_until_it_is_settled() {
         let (recovery, _) = anchored();
-        recovery.note(2, Memory::Recovering, &[(2, 20)], &Promise::default()).unwrap();
+        recovery.note(&said(Memory::Recovering)).unwrap();
         assert_eq!(recovery.memory(), Memory::Whole, "who takes no part yet demands nothing");
-        recovery.note(2, Memory::Doubtful, &[(2, 20)], &Promise::default()).unwrap();
+        recovery.note(&said(Memory::Doubtful)).unwrap();
         assert_eq!(recovery.demands().all(), [(2, 20)], "whoever counts on a doubtful vote doubts too");
         assert_eq!(recovery.memory(), Memory::Doubtful, "and says so");
         recovery.settle(&VecDeque::from([(2, 20)])).unwrap();
@@ -417,7 +477,7 @@ mod tests {
         let promised = promise(3, 1, Some((3, 10)));
         recovery.synced(promised).unwrap();
         assert_eq!(*anchor.0.lock(), Some(promised));
-        recovery.note(2, Memory::Doubtful, &[(2, 20)], &Promise::default()).unwrap();
+        recovery.note(&said(Memory::Doubtful)).unwrap();
         assert_eq!(*anchor.0.lock(), None, "a restart must not excuse it from the demand");
         recovery.synced(promise(3, 1, Some((3, 11)))).unwrap();
         assert_eq!(*anchor.0.lock(), None, "nor after a later sync");

@@ -97,6 +97,7 @@ impl Client {
         let shared = &self.shared;
         let is_theirs = (frame.cluster, frame.from, frame.to) == (shared.me.cluster, to, shared.me.replica);
         if is_theirs {
+            shared.refuse_superseded(&frame).map_err(|refused| CallError::Refused { replica: to, refused })?;
             shared.note(&frame);
         }
         if let Response::Refused(refused) = frame.body {
@@ -113,6 +114,11 @@ impl Client {
                 // Whoever says so was dialled and showed the certificate that our own membership records for it: a stranger cannot.
                 let said_by = shared.name(to).unwrap_or(ReplicaId::new(to));
                 self.retired.set(Retired { cluster: shared.me.cluster, by, said_by }, &shared.halt);
+            }
+            if let Refused::Superseded { id, boot } = refused
+                && (id, boot) == (shared.me.replica, shared.me.boot)
+            {
+                shared.supersede(to);
             }
             if let Refused::Diverged { term, index } = refused {
                 let reason = format!("the logs diverge: replica {to} holds another entry {index} of term {term}");

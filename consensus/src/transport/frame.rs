@@ -12,11 +12,11 @@ use crate::leadership::{Answer, Ask};
 use crate::log::SeenSignature;
 use crate::membership::{EnlistRefusal, EnlistToken, MemberChanged, MemberOrder, MemberRefusal};
 use crate::raft::VoteRecord;
-use crate::recovery::{Memory, Promise, Seen};
+use crate::recovery::{Memory, Promise, Said, Seen};
 use crate::rules::{Supported, UpgradeRefusal, Upgraded};
 use crate::sealed::{self, SealError};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Bytes of a frame that is no snapshot. The largest command is a little over 4 MiB; an append stops at [`APPEND_BYTES`].
 pub(super) const MAX_FRAME_BYTES: usize = 16 << 20;
@@ -174,6 +174,14 @@ pub(crate) enum Refused {
         /// Why.
         reason: String,
     },
+    /// Another process has taken the sender's place since.
+    #[error("another process took part under Raft id {id} since process {boot:016x} was heard last")]
+    Superseded {
+        /// The id.
+        id: u64,
+        /// The process that is not heard any more.
+        boot: u64,
+    },
     /// Another process answers at the candidate's address, or none.
     #[error("the candidate does not answer at the address of replica {replica}")]
     Unconfirmed {
@@ -210,6 +218,12 @@ pub(crate) enum Refused {
         /// Whether its store has a Raft id. A store without one takes the next by itself.
         has_id: bool,
     },
+}
+
+impl<B> Frame<B> {
+    pub(super) fn said(&self) -> Said<'_> {
+        Said { replica: self.from, boot: self.boot, memory: self.memory, demands: &self.demands, promise: &self.promise }
+    }
 }
 
 impl<B: Serialize> Frame<B> {

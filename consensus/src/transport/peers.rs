@@ -179,11 +179,32 @@ impl Shared {
         Frame { cluster, from: replica, to, boot, last, memory, demands, promise, body }
     }
 
+    /// A process whose place another one has taken is not heard, whatever it says.
+    ///
+    /// # Errors
+    /// [`Refused::Superseded`].
+    pub(super) fn refuse_superseded<B>(&self, frame: &Frame<B>) -> Result<(), Refused> {
+        if self.recovery.is_superseded(&frame.said()) {
+            Err(Refused::Superseded { id: frame.from, boot: frame.boot })
+        } else {
+            Ok(())
+        }
+    }
+
     /// Takes in what a frame says of its sender's memory, before anything else sees the frame.
     pub(super) fn note<B>(&self, frame: &Frame<B>) {
-        if let Err(error) = self.recovery.note(frame.from, frame.memory, &frame.demands, &frame.promise) {
+        if let Err(error) = self.recovery.note(&frame.said()) {
             self.halt.halt(format!("the local anchor can neither be written nor removed: {error}"));
         }
+    }
+
+    /// Another process has taken the place of this one, which was stopped meanwhile: it does not know what that one has promised.
+    pub(super) fn supersede(&self, by: u64) {
+        let Self_ { name, replica, .. } = self.me;
+        self.halt.halt(format!(
+            "while this process stood still, another one took part as replica {name} (Raft id {replica}): Raft id {by} has heard it. \
+             See that the other one stays down, then restart this one: at its start it asks the others what it lacks"
+        ));
     }
 
     /// Stops this replica if another one holds a different entry at a common place.
@@ -202,6 +223,8 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raft::VoteRecord;
+    use crate::recovery::Promise;
 
     fn shared() -> Shared {
         let me = Self_ { cluster: [0; 16], name: ReplicaId::new(1), replica: 1, boot: 1 };
@@ -219,6 +242,30 @@ mod tests {
         shared.hear_at_address(2, 11);
         assert!(shared.is_confirmed(2, 11) && !shared.is_confirmed(2, 10));
         assert_eq!(shared.hear(2, 11), Process::Known);
+    }
+
+    #[test]
+    fn a_process_whose_place_another_one_has_taken_is_refused_unless_it_calls_the_roll() {
+        let here = shared();
+        let at =
+            |boot, promise| Shared { me: Self_ { boot, replica: 2, ..here.me }, recovery: Recovery::whole(promise), ..shared() };
+        let hears = |from: &Shared| {
+            let frame = from.frame(1, ());
+            here.refuse_superseded(&frame).map(|()| here.note(&frame))
+        };
+        let (empty, more) =
+            (Promise::default(), Promise { vote: Some(VoteRecord { term: 3, voted_for: 1, committed: false }), last: None });
+        let (paused, copy) = (at(10, empty), at(11, empty));
+        let is_refused = |heard: Result<(), Refused>| matches!(heard, Err(Refused::Superseded { id: 2, .. }));
+        assert!(hears(&paused).is_ok() && hears(&copy).is_ok() && hears(&copy).is_ok());
+        assert!(is_refused(hears(&paused)), "although both have promised the same");
+        assert!(hears(&copy).is_ok());
+        let calls_the_roll = Shared { recovery: Recovery::new(empty), ..paused };
+        assert!(hears(&calls_the_roll).is_ok(), "it is told then what it lacks");
+        // One that was never heard before, and has not promised what the one that was heard has.
+        assert!(hears(&at(12, more)).is_ok());
+        assert!(is_refused(hears(&at(13, empty))));
+        assert!(hears(&at(14, more)).is_ok(), "it was started on the same disk");
     }
 
     #[test]

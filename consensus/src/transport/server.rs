@@ -160,6 +160,7 @@ impl Server {
             // A starting process asks its own address whether somebody else is there.
             return if is_hello { Ok(Response::Hello) } else { Err(Refused::Sender) };
         }
+        shared.refuse_superseded(&frame)?;
         if let Process::Other { boot } = shared.hear(frame.from, frame.boot) {
             self.refuse_duplicate(frame.from, boot, member.address).await?;
             shared.replace(frame.from, frame.boot);

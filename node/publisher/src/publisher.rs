@@ -289,8 +289,7 @@ impl Publisher {
     }
 
     fn bound_bundle(&self, slot: Slot) -> Option<Duty> {
-        let bound = self.log.bound_in_slot(slot);
-        bound.into_iter().map(|(duty, _)| duty).find(|duty| duty.kind == DutyKind::AttestationsAndSigners)
+        self.log.duties_in_slot(slot).into_iter().find(|duty| duty.kind == DutyKind::AttestationsAndSigners)
     }
 
     /// Takes up a claimed bundle: signs it under its own grant (the same bytes whoever does it) and makes its blobs again.

@@ -5,11 +5,21 @@ use ollin_protocol::units::{ReplicaId, Slot};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::duties::{DutiesReply, DutiesRequest};
-use crate::order::{LeadershipOrder, OrderRefused, OrderReply};
+use crate::duties::{DutiesAnswer, DutiesRequest};
+use crate::order::{LeadershipOrder, OrderDone};
 
-/// Where the outcome of a creation goes.
-pub type CreateReply = oneshot::Sender<Result<ClusterCreated, CreationRefused>>;
+/// Where the outcome of a command goes.
+pub type CommandReply<T> = oneshot::Sender<Result<T, CommandRefused>>;
+
+/// Why a command was not carried out; after `unknown` it may have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message} ({code})")]
+pub struct CommandRefused {
+    /// For programs: `exists`, `not_leader`, `lags`, ... chosen by the binary; `malformed`, `busy`, `stopping` and `unknown` by this crate.
+    pub code: String,
+    /// For a person: what is wrong and what to do.
+    pub message: String,
+}
 
 /// Something an operator asks of the running replica. Sent over a bounded channel; whoever receives it answers on `reply`.
 #[derive(Debug)]
@@ -19,33 +29,33 @@ pub enum AdminCommand {
         /// What is asked for beside it.
         order: CreateOrder,
         /// Answered once, with what was made or why nothing was.
-        reply: CreateReply,
+        reply: CommandReply<ClusterCreated>,
     },
     /// Duties: list, export, import, missed ones, attesters that come and go.
     Duties {
         /// What is asked.
         request: DutiesRequest,
         /// Answered once.
-        reply: DutiesReply,
+        reply: CommandReply<DutiesAnswer>,
     },
     /// Move leadership, or keep it away from a replica.
     Leadership {
         /// What is ordered.
         order: LeadershipOrder,
         /// Answered once.
-        reply: OrderReply,
+        reply: CommandReply<OrderDone>,
     },
     /// Raise the version of the rules by which verdicts are made.
     Upgrade {
         /// Answered once, with the version in force or why it was not raised.
-        reply: oneshot::Sender<Result<RulesUpgraded, OrderRefused>>,
+        reply: CommandReply<RulesUpgraded>,
     },
     /// Change the members.
     ChangeMembers {
         /// What is asked for.
         change: MemberChange,
         /// Answered once, with what was changed or why nothing was.
-        reply: oneshot::Sender<Result<MembersChanged, MemberChangeRefused>>,
+        reply: CommandReply<MembersChanged>,
     },
 }
 
@@ -113,17 +123,6 @@ pub struct MembersChanged {
     pub warnings: Vec<String>,
 }
 
-/// Why the members were not changed; after `unknown` they may have been.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message} ({code})")]
-pub struct MemberChangeRefused {
-    /// For programs: `lags`, `quorum_lost`, `under_way`, ... chosen by the binary; `busy`, `stopping`, `order` and `unknown` by this
-    /// crate.
-    pub code: String,
-    /// For a person: what is wrong and what to do.
-    pub message: String,
-}
-
 /// How a cluster is to be created: the body of `POST /cluster/create`, which may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -152,15 +151,4 @@ pub struct ClusterCreated {
     pub floor: Slot,
     /// The attesters it signs for.
     pub attesters: Vec<Address>,
-}
-
-/// Why no cluster was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message} ({code})")]
-pub struct CreationRefused {
-    /// For programs: `exists`, `unreachable`, `at_work`, ... chosen by the binary; `order`, `busy`, `stopping` and `unknown` by this
-    /// crate.
-    pub code: String,
-    /// For a person: what is wrong and what to do.
-    pub message: String,
 }

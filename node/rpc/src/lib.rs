@@ -28,11 +28,10 @@ mod server;
 pub mod view;
 
 pub use admin::{
-    AdminCommand, ClusterCreated, CreateOrder, CreateReply, CreationRefused, MemberChange, MemberChangeRefused, MembersChanged,
-    RulesUpgraded,
+    AdminCommand, ClusterCreated, CommandRefused, CommandReply, CreateOrder, MemberChange, MembersChanged, RulesUpgraded,
 };
 pub use admin_key::{AdminKey, AdminKeyError, AdminKeySource, KeyHash};
-pub use duties::{DutiesAnswer, DutiesRefused, DutiesReply, DutiesRequest};
+pub use duties::{DutiesAnswer, DutiesRequest};
 pub use limit::Limits;
-pub use order::{LeadershipOrder, OrderDone, OrderRefused, OrderReply};
+pub use order::{LeadershipOrder, OrderDone};
 pub use server::{AdminViews, NodeDescription, Views, serve_admin, serve_public};

@@ -2,10 +2,6 @@
 
 use ollin_protocol::units::ReplicaId;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
-
-/// Where the outcome of an order goes.
-pub type OrderReply = oneshot::Sender<Result<OrderDone, OrderRefused>>;
 
 /// What an operator orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,15 +34,5 @@ pub struct OrderDone {
     /// A replica was drained and leads all the same, for no other one could.
     pub still_leads: bool,
     /// For a person.
-    pub message: String,
-}
-
-/// Why it was not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message} ({code})")]
-pub struct OrderRefused {
-    /// For programs: `unknown_replica`, `not_a_voter`, `unreachable`, `behind`, `unfit`, `no_leader`, `no_voter`, `not_taken`, ...
-    pub code: String,
-    /// For a person: what is wrong and what to do.
     pub message: String,
 }

@@ -13,8 +13,8 @@ use ollin_rpc::view::{
     Member, NodeInfo, VersionHeaders,
 };
 use ollin_rpc::{
-    AdminCommand, AdminKey, AdminKeySource, AdminViews, ClusterCreated, CreateOrder, CreationRefused, DutiesAnswer,
-    DutiesRefused, DutiesRequest, KeyHash, Limits, NodeDescription, Views, serve_admin, serve_public,
+    AdminCommand, AdminKey, AdminKeySource, AdminViews, ClusterCreated, CommandRefused, CreateOrder, DutiesAnswer, DutiesRequest,
+    KeyHash, Limits, NodeDescription, Views, serve_admin, serve_public,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -426,7 +426,7 @@ async fn a_witness_without_l1_answers_about_the_cluster_and_has_no_node_methods(
 async fn a_creation_reports_what_was_made_why_not_or_that_nobody_knows() {
     let (server, mut commands) = Server::admin(AdminKeySource::Disabled).await;
     let created = ClusterCreated { cluster_id: "ab".into(), floor: Slot::new(12), attesters: vec![Address::ZERO] };
-    let refused = CreationRefused { code: "exists".into(), message: "this cluster exists since slot 12".into() };
+    let refused = CommandRefused { code: "exists".into(), message: "this cluster exists since slot 12".into() };
 
     let answers = [Some(Ok(created.clone())), Some(Err(refused.clone())), None];
     let node = tokio::spawn(async move {
@@ -441,7 +441,11 @@ async fn a_creation_reports_what_was_made_why_not_or_that_nobody_knows() {
         seen
     });
     let unknown = server.send("POST /cluster/create", JSON, br#"{"quietly": true}"#).await;
-    assert_eq!((unknown.status, &unknown.json()["code"]), (400, &json!("order")), "an order that is not understood is not given");
+    assert_eq!(
+        (unknown.status, &unknown.json()["code"]),
+        (400, &json!("malformed")),
+        "an order that is not understood is not given"
+    );
     let first = server.send("POST /cluster/create", "", b"").await;
     assert_eq!((first.status, serde_json::from_str(&first.body).unwrap()), (200, created));
     let second = server.send("POST /cluster/create", JSON, br#"{"listen_slots": 9, "accept": ["at_work"]}"#).await;
@@ -459,7 +463,7 @@ async fn a_creation_reports_what_was_made_why_not_or_that_nobody_knows() {
 async fn a_question_about_duties_is_answered_refused_or_not_understood() {
     let (server, mut commands) = Server::admin(AdminKeySource::Disabled).await;
     let moved = AttesterMoved { attester: Address::ZERO, slot: Slot::new(12) };
-    let refused = DutiesRefused { code: "not_leader".into(), message: "replica 2 leads".into() };
+    let refused = CommandRefused { code: "not_leader".into(), message: "replica 2 leads".into() };
     let answers = [Some(Ok(DutiesAnswer::Released(moved))), Some(Err(refused.clone())), None];
     let node = tokio::spawn(async move {
         for answer in answers {
@@ -474,7 +478,7 @@ async fn a_question_about_duties_is_answered_refused_or_not_understood() {
         [("{}", "do"), (r#"{"do":"forget"}"#, "forget"), (r#"{"do":"missed","x":1}"#, "x"), ("{", "EOF"), ("", "JSON")]
     {
         let answer = server.send("POST /duties", JSON, body.as_bytes()).await;
-        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("request")), "{body}");
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("malformed")), "{body}");
         assert!(answer.body.contains(word), "{body}: {}", answer.body);
     }
     assert_eq!(server.send("GET /duties", "", b"").await.status, 405);

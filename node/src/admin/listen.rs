@@ -10,7 +10,7 @@ use ollin_archiver::{AtWork, keys_at_work};
 use ollin_consensus::{Duty, DutyKind, Fault, SigningLog, planted};
 use ollin_l1::L1;
 use ollin_protocol::units::Slot;
-use ollin_rpc::{CreateOrder, CreationRefused};
+use ollin_rpc::{CommandRefused, CreateOrder};
 
 use super::refused;
 
@@ -29,7 +29,7 @@ pub(super) async fn listen(
     attesters: &BTreeSet<Address>,
     begun: Slot,
     order: &CreateOrder,
-) -> Result<(), CreationRefused> {
+) -> Result<(), CommandRefused> {
     if let Some(unknown) = order.accept.iter().find(|word| *word != AT_WORK) {
         return Err(refused("accept", format!("nothing is accepted as {unknown}; only {AT_WORK} can be")));
     }

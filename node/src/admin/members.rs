@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ollin_consensus::{Answer, Ask, MemberChanged, MemberError, MemberKind, MemberOrder, MemberRefusal, SigningLog};
 use ollin_protocol::units::ReplicaId;
-use ollin_rpc::{MemberChange, MemberChangeRefused, MembersChanged};
+use ollin_rpc::{CommandRefused, MemberChange, MembersChanged};
 
 use crate::lead::LeadershipHandle;
 
@@ -32,7 +32,7 @@ pub(super) async fn change(
     log: &SigningLog,
     leadership: &LeadershipHandle,
     change: MemberChange,
-) -> Result<MembersChanged, MemberChangeRefused> {
+) -> Result<MembersChanged, CommandRefused> {
     let order = order(change)?;
     let mut deadline = Instant::now();
     let mut hand_overs = 0;
@@ -81,7 +81,7 @@ fn next(order: &MemberOrder, error: &MemberError, hand_overs: u32, in_time: bool
 
 /// Returns who leads, if that is known. An election instead of the hand-over is none of the order's business: another one leads, or the
 /// same one, which hands over again.
-async fn hand_over(leadership: &LeadershipHandle, error: &MemberError) -> Result<Option<ReplicaId>, MemberChangeRefused> {
+async fn hand_over(leadership: &LeadershipHandle, error: &MemberError) -> Result<Option<ReplicaId>, CommandRefused> {
     match leadership.order(None, Ask::Transfer { to: None }).await {
         Answer::Done { leader, .. } => Ok(leader),
         Answer::Refused { code, .. } if ["not_taken", "not_leader", "no_leader"].contains(&code.as_str()) => Ok(None),
@@ -93,7 +93,7 @@ async fn hand_over(leadership: &LeadershipHandle, error: &MemberError) -> Result
 }
 
 /// The refusal in words, with what was done all the same.
-fn answer(log: &SigningLog, error: &MemberError, handed_over_to: Option<ReplicaId>) -> MemberChangeRefused {
+fn answer(log: &SigningLog, error: &MemberError, handed_over_to: Option<ReplicaId>) -> CommandRefused {
     // A replica that is taken out may hear of it before it hears the answer.
     let halted = log.view().halted.filter(|_| matches!(error, MemberError::NotLeader { .. } | MemberError::Unknown { .. }));
     let (code, what) = halted.map_or_else(|| (code(error), error.to_string()), |halted| ("halted", halted));
@@ -101,7 +101,7 @@ fn answer(log: &SigningLog, error: &MemberError, handed_over_to: Option<ReplicaI
     refused(code, format!("{done}{what}"))
 }
 
-fn order(change: MemberChange) -> Result<MemberOrder, MemberChangeRefused> {
+fn order(change: MemberChange) -> Result<MemberOrder, CommandRefused> {
     Ok(match change {
         MemberChange::Add { replica, address, fingerprint: text, witness } => {
             let mut fingerprint = [0; 32];
@@ -127,8 +127,8 @@ fn code(error: &MemberError) -> &'static str {
     }
 }
 
-fn refused(code: &str, message: String) -> MemberChangeRefused {
-    MemberChangeRefused { code: code.to_owned(), message }
+fn refused(code: &str, message: String) -> CommandRefused {
+    CommandRefused { code: code.to_owned(), message }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use alloy_primitives::Address;
 use clap::{Args, Subcommand};
 use ollin_guard::interchange::Doubt;
-use reqwest::Url;
+
+use super::AdminAccess;
 
 /// `ollin duties`.
 #[derive(Debug, Subcommand)]
@@ -33,25 +34,11 @@ pub(crate) enum AttesterCommand {
     Unfreeze(UnfreezeArgs),
 }
 
-/// A replica's admin port.
-#[derive(Debug, Args)]
-pub(crate) struct AdminArgs {
-    /// The replica's admin port
-    #[arg(long, default_value = "http://127.0.0.1:8880")]
-    pub(crate) admin_url: Url,
-    /// File that holds the admin key
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_key_file: Option<PathBuf>,
-    /// Print the answer as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 /// A running replica's admin port, or the data directory of one that does not run.
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
     #[command(flatten)]
-    pub(crate) admin: AdminArgs,
+    pub(crate) admin: AdminAccess,
     /// Read a stopped replica's data directory (DATA_DIRECTORY) instead of asking a running one; nothing is written there
     #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["admin_url", "api_key_file"])]
     pub(crate) data_directory: Option<PathBuf>,
@@ -109,7 +96,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "DOUBT")]
     pub(crate) accept: Vec<Doubt>,
     #[command(flatten)]
-    pub(crate) admin: AdminArgs,
+    pub(crate) admin: AdminAccess,
 }
 
 /// `ollin duties verify`.
@@ -142,7 +129,7 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) after: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) admin: AdminArgs,
+    pub(crate) admin: AdminAccess,
 }
 
 /// `ollin attester release`.
@@ -154,7 +141,7 @@ pub(crate) struct ReleaseArgs {
     #[arg(long, value_name = "SLOT")]
     pub(crate) last_slot: Option<u64>,
     #[command(flatten)]
-    pub(crate) admin: AdminArgs,
+    pub(crate) admin: AdminAccess,
 }
 
 /// `ollin attester unfreeze`.
@@ -166,7 +153,7 @@ pub(crate) struct UnfreezeArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
     #[command(flatten)]
-    pub(crate) admin: AdminArgs,
+    pub(crate) admin: AdminAccess,
 }
 
 fn parse_hash(text: &str) -> Result<[u8; 32], hex::FromHexError> {

@@ -7,15 +7,15 @@ use ollin_protocol::units::ReplicaId;
 use reqwest::Url;
 
 /// How an admin port is reached.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct AdminAccess {
-    /// Any replica's admin port
+    /// The admin port of any replica that takes part
     #[arg(long, default_value = "http://127.0.0.1:8880")]
     pub(crate) admin_url: Url,
     /// File that holds the admin key
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
-    /// Print the answer as JSON
+    /// Print one JSON object, also for a refusal
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use ollin_protocol::units::ReplicaId;
-use reqwest::Url;
+
+use super::AdminAccess;
 
 /// Commands that change the members.
 #[derive(Debug, Subcommand)]
@@ -28,15 +29,8 @@ pub(crate) enum MembersCommand {
 /// Where the command is sent, and how it answers.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Target {
-    /// The admin port of any replica that takes part
-    #[arg(long, default_value = "http://127.0.0.1:8880")]
-    pub(crate) admin_url: Url,
-    /// File that holds the admin key
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_key_file: Option<PathBuf>,
-    /// Print one JSON object, also for a refusal
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) admin: AdminAccess,
     /// Seconds to wait for what needs time, such as catching up
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) timeout: u64,

@@ -8,30 +8,26 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use alloy_primitives::Address;
 use anyhow::{Context, anyhow};
 use ollin_guard::interchange::Interchange;
 use ollin_protocol::units::Slot;
 use ollin_rpc::view::{AttesterStanding, DutyList, ListedDuty, MissedDuties};
-use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
-use reqwest::{Client, StatusCode};
+use ollin_rpc::{DutiesAnswer, DutiesRequest};
 use serde::Serialize;
 
 use super::offline;
 use super::postgres::{self, TakenOver};
 use super::verify::verify;
+use crate::cli::AdminAccess;
 use crate::cli::duties::{
-    AddArgs, AdminArgs, AttesterCommand, DutiesCommand, ExportArgs, ImportArgs, ListArgs, MissedArgs, ReleaseArgs, SourceArgs,
-    UnfreezeArgs, VerifyArgs,
+    AddArgs, AttesterCommand, DutiesCommand, ExportArgs, ImportArgs, ListArgs, MissedArgs, ReleaseArgs, SourceArgs, UnfreezeArgs,
+    VerifyArgs,
 };
-use crate::http::{send_any, with_key};
+use crate::http::give;
 use crate::refusal::{REFUSED, Refusal, exit};
 use crate::status_text::duty_word;
-
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// `ollin duties`.
 pub(crate) async fn duties(command: &DutiesCommand) -> ExitCode {
@@ -108,7 +104,7 @@ async fn export(arguments: &ExportArgs) -> Result<ExitCode, Refusal> {
 }
 
 /// Writes an interchange file where none is, and says what is in it.
-fn written(out: &Path, file: &str, admin: &AdminArgs) -> Result<ExitCode, Refusal> {
+fn written(out: &Path, file: &str, admin: &AdminAccess) -> Result<ExitCode, Refusal> {
     let interchange = Interchange::parse(file.as_bytes()).context("the file to write")?;
     let mut open = fs::OpenOptions::new();
     let written = open.write(true).create_new(true).open(out).and_then(|mut opened| {
@@ -196,11 +192,11 @@ fn verified(arguments: &VerifyArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Asks and shows the answer.
-async fn shown(admin: &AdminArgs, request: DutiesRequest) -> Result<ExitCode, Refusal> {
+async fn shown(admin: &AdminAccess, request: DutiesRequest) -> Result<ExitCode, Refusal> {
     show(admin, &ask(admin, &request).await?)
 }
 
-fn show(admin: &AdminArgs, answer: &DutiesAnswer) -> Result<ExitCode, Refusal> {
+fn show(admin: &AdminAccess, answer: &DutiesAnswer) -> Result<ExitCode, Refusal> {
     if admin.json {
         println!("{}", inner(answer)?);
     } else {
@@ -209,20 +205,8 @@ fn show(admin: &AdminArgs, answer: &DutiesAnswer) -> Result<ExitCode, Refusal> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(admin: &AdminArgs, request: &DutiesRequest) -> Result<DutiesAnswer, Refusal> {
-    let url = admin.admin_url.join("/duties").context("the admin URL of the replica")?;
-    let request = with_key(Client::new().post(url.clone()).json(request), admin.api_key_file.as_deref())?.timeout(TIMEOUT);
-    let response = send_any(request, &url).await?;
-    let status = response.status();
-    let text = response.text().await.with_context(|| format!("the answer of {url}"))?;
-    if status == StatusCode::OK {
-        let answer = serde_json::from_str(&text).with_context(|| format!("the answer of {url}: is it an admin port?"));
-        return Ok(answer?);
-    }
-    match serde_json::from_str::<DutiesRefused>(&text) {
-        Ok(refused) => Err(Refusal::of(refused.code, format!("refused: {}", refused.message))),
-        Err(_) => Err(anyhow!("{url} answered {status}: {text}").into()),
-    }
+async fn ask(admin: &AdminAccess, request: &DutiesRequest) -> Result<DutiesAnswer, Refusal> {
+    give(admin, "/duties", request, "refused").await
 }
 
 /// The answer's document without the name of its kind.

@@ -199,7 +199,7 @@ impl Recorder {
             standings: log.attesters().into_iter().collect(),
             floor: view.floor,
             closed: log.closed(),
-            bound: log.bound_in_slot(slot).into_iter().map(|(duty, _)| duty).collect(),
+            bound: log.duties_in_slot(slot).into_iter().collect(),
             signers: self.signers(slot, archiver),
             seen: self.seen.of(slot),
         })

@@ -9,7 +9,7 @@ use ollin_consensus::{CommandError, Fault, SigningLog, planted};
 use ollin_guard::interchange::{Doubt, Interchange};
 use ollin_protocol::units::Slot;
 use ollin_rpc::view::{AttesterMoved, DutiesImported, DutyList};
-use ollin_rpc::{DutiesAnswer, DutiesRefused, DutiesRequest};
+use ollin_rpc::{CommandRefused, DutiesAnswer, DutiesRequest};
 
 use super::list::Held;
 use super::missed::MissedFeed;
@@ -32,8 +32,8 @@ pub(crate) struct Sources<'a> {
 /// Answers one request.
 ///
 /// # Errors
-/// [`DutiesRefused`]: nothing was changed, save with the code `unknown`.
-pub(crate) async fn answer(sources: &Sources<'_>, request: DutiesRequest) -> Result<DutiesAnswer, DutiesRefused> {
+/// [`CommandRefused`]: nothing was changed, save with the code `unknown`.
+pub(crate) async fn answer(sources: &Sources<'_>, request: DutiesRequest) -> Result<DutiesAnswer, CommandRefused> {
     match request {
         DutiesRequest::List { attester, slot, limit } => Ok(DutiesAnswer::List(sources.list(attester, slot, limit))),
         DutiesRequest::Export { attesters } => sources.export(&attesters).map(DutiesAnswer::Exported),
@@ -78,13 +78,13 @@ impl Sources<'_> {
         self.chain?.l1.schedule().slot_at(now.as_secs())
     }
 
-    fn export(&self, attesters: &[Address]) -> Result<String, DutiesRefused> {
+    fn export(&self, attesters: &[Address]) -> Result<String, CommandRefused> {
         let only: BTreeSet<Address> = attesters.iter().copied().collect();
         let interchange = self.log.export((!only.is_empty()).then_some(&only));
         interchange.map(|file| file.to_json()).map_err(|error| refused("export", error.to_string()))
     }
 
-    async fn import(&self, file: &str, accept: &[String]) -> Result<DutiesImported, DutiesRefused> {
+    async fn import(&self, file: &str, accept: &[String]) -> Result<DutiesImported, CommandRefused> {
         let interchange = Interchange::parse(file.as_bytes()).map_err(|error| refused("file", chain(&error)))?;
         let accepted = accept.iter().map(|word| Doubt::from_str(word)).collect::<Result<BTreeSet<_>, _>>();
         let accepted = accepted.map_err(|error| refused("accept", error.to_string()))?;
@@ -104,7 +104,7 @@ impl Sources<'_> {
     }
 
     /// Above the present slot, and above the stop line of the former cluster if there was one (rules R7 and R9).
-    async fn add(&self, attester: Address, after: Option<Slot>) -> Result<AttesterMoved, DutiesRefused> {
+    async fn add(&self, attester: Address, after: Option<Slot>) -> Result<AttesterMoved, CommandRefused> {
         if !self.chain()?.keystore.holds(&attester) {
             let message = format!(
                 "this replica's keystore holds no key of {attester}: put it into the keystore of every replica and restart \
@@ -119,7 +119,7 @@ impl Sources<'_> {
         Ok(AttesterMoved { attester, slot: floor })
     }
 
-    async fn release(&self, attester: Address, last_slot: Option<Slot>) -> Result<AttesterMoved, DutiesRefused> {
+    async fn release(&self, attester: Address, last_slot: Option<Slot>) -> Result<AttesterMoved, CommandRefused> {
         let last_slot = match last_slot {
             Some(last_slot) => last_slot,
             None => self.begun_slot().await?,
@@ -131,7 +131,7 @@ impl Sources<'_> {
     }
 
     /// Above whatever may have begun anywhere, and above the evidence (rule R10).
-    async fn unfreeze(&self, attester: Address, reason: String) -> Result<AttesterMoved, DutiesRefused> {
+    async fn unfreeze(&self, attester: Address, reason: String) -> Result<AttesterMoved, CommandRefused> {
         let floor = self.begun_slot().await?;
         let deadline = Instant::now() + COMMAND_TIMEOUT;
         self.log.unfreeze(attester, floor, reason.clone(), deadline).await.map_err(|error| of_command(&error))?;
@@ -141,17 +141,17 @@ impl Sources<'_> {
         Ok(AttesterMoved { attester, slot })
     }
 
-    fn chain(&self) -> Result<&Chain, DutiesRefused> {
+    fn chain(&self) -> Result<&Chain, CommandRefused> {
         let message = "this replica is a witness and reads nothing of L1: ask one that holds keys";
         self.chain.ok_or_else(|| refused("witness", message.to_owned()))
     }
 
-    async fn begun_slot(&self) -> Result<Slot, DutiesRefused> {
+    async fn begun_slot(&self) -> Result<Slot, CommandRefused> {
         begun_slot(&self.chain()?.l1).await.map_err(|error| refused(&error.code, error.message))
     }
 }
 
-fn of_command(error: &CommandError) -> DutiesRefused {
+fn of_command(error: &CommandError) -> CommandRefused {
     match error {
         CommandError::NotLeader { leader: Some(leader) } => {
             refused("not_leader", format!("replica {leader} leads: ask it, at its admin port"))
@@ -165,8 +165,8 @@ fn of_command(error: &CommandError) -> DutiesRefused {
     }
 }
 
-fn refused(code: &str, message: String) -> DutiesRefused {
-    DutiesRefused { code: code.to_owned(), message }
+fn refused(code: &str, message: String) -> CommandRefused {
+    CommandRefused { code: code.to_owned(), message }
 }
 
 /// An error with its causes, for one line.

@@ -42,7 +42,7 @@ pub(super) fn is_safe(parts: &LeadershipParts) -> bool {
         .map(|publisher| log.publisher_state(publisher))
         .flat_map(|state| state.open.into_iter().chain(state.mined.into_iter().flat_map(|mined| mined.attempts)));
     safe(SlotFacts {
-        claimed: log.bound_in_slot(slot).iter().any(|(duty, _)| proposal(duty.kind)),
+        claimed: log.duties_in_slot(slot).iter().any(|duty| proposal(duty.kind)),
         attempted: attempts.into_iter().any(|attempt| attempt.request.slot == slot),
         landed: archiver.view().borrow().tip.slot.is_some_and(|tip| tip >= slot),
     })

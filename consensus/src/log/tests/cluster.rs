@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256};
-use ollin_guard::{Binding, Duty, DutyKind, Refusal};
+use ollin_guard::{Binding, Duty, DutyKind, Phase, Refusal};
 use ollin_protocol::attestations::CommitteeAttestations;
 use ollin_protocol::blob::{BlobCommitment, encode_blob_input};
 use ollin_protocol::field::Fr;
@@ -85,6 +85,9 @@ impl Cluster {
         cluster.log(2).create_cluster(binding(), Slot::new(FLOOR)).await.unwrap();
         for log in cluster.logs() {
             log.set_slot_horizon(Slot::new(1000));
+            // Two of three open a cluster: the third may hear of it later, and a test may stop it before that.
+            until(|| log.view().phase == Phase::Open).await;
+            durable(&log).await;
         }
         cluster
     }
@@ -287,6 +290,11 @@ pub(super) async fn claim_one_unlimited(log: &SigningLog, payload: &DutyPayload)
 /// Waits until a replica has bound a payload, and holds it on its own disk: a quorum of others is enough to apply it.
 pub(super) async fn durably_bound(log: &SigningLog, payload: &DutyPayload) {
     until(|| log.bound(&duty_of(payload)).is_some()).await;
+    durable(log).await;
+}
+
+/// Waits until all that a replica applied is on its disk.
+async fn durable(log: &SigningLog) {
     let durable = || log.inner.shared.recovery.promise().place().map(|(_, index)| index);
     until(|| durable() >= log.view().applied.map(crate::role::LogIndex::get)).await;
 }

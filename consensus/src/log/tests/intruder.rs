@@ -19,10 +19,15 @@ use crate::transport::{CallError, Lane, Refused, Request, Self_, TlsIdentity, Tl
 /// A client that says it is `replica` of `cluster` and shows the certificate in `files`.
 pub(super) fn intruder(cluster: [u8; 16], replica: u64, files: PathBuf, members: BTreeMap<u64, Member>) -> (Client, Shared) {
     let me = Self_ { cluster, name: ReplicaId::new(replica), replica, boot: 77 };
-    let recovery = Recovery::whole(Promise::default());
+    let recovery = Recovery::whole(far_ahead());
     let shared = Shared::new(me, members, Arc::default(), recovery, Halt::new());
     let wire = TlsWire::new(([127, 0, 0, 1], 0).into(), TlsIdentity::load(&files).unwrap()).unwrap();
     (Client::new(shared.clone(), Arc::new(wire), RetiredMark::default()), shared)
+}
+
+/// No store lacks it: it is of a term that no replica has reached.
+fn far_ahead() -> Promise {
+    Promise { vote: Some(VoteRecord { term: 1 << 20, voted_for: 0, committed: false }), last: None }
 }
 
 pub(super) async fn refused(client: &Client, to: u64, request: Request) -> CallError {
@@ -70,6 +75,32 @@ async fn only_the_members_own_certificate_speaks_for_it() {
     cluster.kill(ReplicaId::new(2)).await;
     let answer = client.hello(1, SECOND * 5).await.unwrap();
     assert!(answer.has_log);
+    cluster.shutdown().await;
+}
+
+/// The schedule: a machine is stopped, a copy of it votes and acknowledges under its id and ends, and the machine goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_process_that_stood_still_while_another_one_took_its_place_stops() {
+    let mut cluster = Cluster::created().await;
+    let (members, id) = {
+        let first = cluster.log(1);
+        (first.inner.shared.members(), first.inner.shared.me.cluster)
+    };
+    let (paused, shared) = intruder(id, 2, cluster.config(2).cluster_directory, members);
+    cluster.kill(ReplicaId::new(2)).await;
+    paused.hello(1, SECOND * 5).await.unwrap();
+    // Another process takes part. Its promise is what the paused one has, and more.
+    let copy = Self_ { boot: 78, ..shared.me };
+    let more = Promise { last: Some(Position { term: 1 << 20, index: 9, chain: Chain::default() }), ..far_ahead() };
+    let copied = Shared::new(copy, shared.members(), Arc::default(), Recovery::whole(more), Halt::new());
+    let wire =
+        TlsWire::new(([127, 0, 0, 1], 0).into(), TlsIdentity::load(&cluster.config(2).cluster_directory).unwrap()).unwrap();
+    let copied = Client::new(copied, Arc::new(wire), RetiredMark::default());
+    copied.hello(1, SECOND * 5).await.unwrap();
+    let error = paused.hello(1, SECOND * 5).await.unwrap_err();
+    assert!(matches!(error, CallError::Refused { refused: Refused::Superseded { id: 2, boot: 77 }, .. }), "{error}");
+    let reason = shared.halt.reason().unwrap();
+    assert!(reason.contains("restart this one"), "{reason}");
     cluster.shutdown().await;
 }
 

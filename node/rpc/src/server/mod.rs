@@ -1,9 +1,8 @@
 //! The two servers: public port and admin port.
 
-mod members;
+mod command;
 pub(crate) mod request;
 pub(crate) mod response;
-mod upgrade;
 
 use std::io;
 use std::sync::Arc;
@@ -13,22 +12,20 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Duration, timeout};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
-use crate::admin::{AdminCommand, CreateOrder, CreationRefused};
+use crate::admin::AdminCommand;
 use crate::admin_api::AdminApi;
 use crate::admin_key::AdminKey;
-use crate::duties;
 use crate::envelope::{self, Answer, Api, Reply};
 use crate::limit::Limits;
 use crate::listener::BoundedListener;
 use crate::node_api::NodeApi;
-use crate::order::OrderRefused;
 use crate::view::{AdminConfig, ClusterStatus, L2Tips, NodeInfo, VersionHeaders};
 use request::{BodyRefusal, Route, read_body};
 
@@ -36,11 +33,8 @@ use request::{BodyRefusal, Route, read_body};
 const CLUSTER_PAGE: &str = include_str!("../cluster_page.html");
 /// Shorter answers are not compressed, as on the official server.
 const COMPRESS_ABOVE_BYTES: u16 = 1024;
-/// How long a creation may take before the caller is told that its outcome is unknown.
-const CREATE_DEADLINE: Duration = Duration::from_secs(180);
-
-/// How long an order about leadership may take: it waits for its moment in the slot.
-const ORDER_DEADLINE: Duration = Duration::from_secs(150);
+/// Bytes of a question about duties: an interchange file, quoted.
+const MAX_DUTIES_BYTES: usize = 96 << 20;
 
 /// What the public port shows.
 #[derive(Clone)]
@@ -156,10 +150,10 @@ async fn admin(State(served): State<Arc<Served<AdminViews>>>, request: Request) 
         Ok(Route::ClusterStatus) => response::json(StatusCode::OK, &*views.cluster.borrow()),
         Ok(Route::ClusterPage) => response::page(CLUSTER_PAGE),
         Ok(Route::ClusterCreate) => create_cluster(commands, &views.limits, request).await,
-        Ok(Route::Duties) => duties::answer(commands, &views.limits, request).await,
+        Ok(Route::Duties) => answer_duties(commands, &views.limits, request).await,
         Ok(Route::ClusterLeadership) => order_leadership(commands, &views.limits, request).await,
-        Ok(Route::ClusterUpgrade) => upgrade::raise(commands).await,
-        Ok(Route::ClusterMembers) => members::change(commands, &views.limits, request).await,
+        Ok(Route::ClusterUpgrade) => upgrade(commands).await,
+        Ok(Route::ClusterMembers) => change_members(commands, &views.limits, request).await,
         Err(answered) => *answered,
     };
     response.headers_mut().extend(served.version.clone());
@@ -184,66 +178,43 @@ async fn json_rpc<A: Api>(api: &A, limits: &Limits, request: Request<Body>) -> R
 }
 
 async fn create_cluster(commands: &mpsc::Sender<AdminCommand>, limits: &Limits, request: Request<Body>) -> Response {
-    let refuse = |status, code: &str, message: &str| {
-        response::json(status, &CreationRefused { code: code.into(), message: message.into() })
-    };
-    let order = match read_body(request, limits).await {
-        Ok(None) => Ok(CreateOrder::default()),
-        Ok(Some(body)) => serde_json::from_value(body).map_err(|error| error.to_string()),
-        Err(BodyRefusal::Malformed(message) | BodyRefusal::Unread(message)) => Err(message),
-    };
-    let order = match order {
+    let order = match command::read(request, limits, Some(json!({})), "an order to create a cluster").await {
         Ok(order) => order,
-        Err(message) => return refuse(StatusCode::BAD_REQUEST, "order", &format!("not an order to create a cluster: {message}")),
+        Err(refused) => return *refused,
     };
-    let (reply, outcome) = oneshot::channel();
-    match commands.try_send(AdminCommand::CreateCluster { order, reply }) {
-        Ok(()) => {}
-        Err(mpsc::error::TrySendError::Full(_)) => {
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "busy", "another admin command is at work: try again");
-        }
-        Err(mpsc::error::TrySendError::Closed(_)) => {
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "stopping", "this replica is stopping: ask another one");
-        }
-    }
-    match timeout(CREATE_DEADLINE, outcome).await {
-        Ok(Ok(Ok(created))) => response::json(StatusCode::OK, &created),
-        Ok(Ok(Err(refused))) => response::json(StatusCode::CONFLICT, &refused),
-        Ok(Err(_)) | Err(_) => refuse(
-            StatusCode::GATEWAY_TIMEOUT,
-            "unknown",
-            "the outcome is not known: look at /cluster/status before asking again",
-        ),
-    }
+    let look = "look at /cluster/status before asking again";
+    command::carry_out(commands, |reply| AdminCommand::CreateCluster { order, reply }, look).await
 }
 
 async fn order_leadership(commands: &mpsc::Sender<AdminCommand>, limits: &Limits, request: Request<Body>) -> Response {
-    let refuse = |status, code: &str, message: String| response::json(status, &OrderRefused { code: code.to_owned(), message });
-    let order = match read_body(request, limits).await {
-        Ok(body) => serde_json::from_value(body.unwrap_or_default()).map_err(|error| error.to_string()),
-        Err(BodyRefusal::Malformed(message) | BodyRefusal::Unread(message)) => Err(message),
-    };
-    let order = match order {
+    let what = "an order about leadership (use `ollin cluster transfer` or `drain`)";
+    let order = match command::read(request, limits, None, what).await {
         Ok(order) => order,
-        Err(message) => {
-            let message = format!("not an order about leadership: {message}; use `ollin cluster transfer` or `drain`");
-            return refuse(StatusCode::BAD_REQUEST, "malformed", message);
-        }
+        Err(refused) => return *refused,
     };
-    let (reply, outcome) = oneshot::channel();
-    if let Err(error) = commands.try_send(AdminCommand::Leadership { order, reply }) {
-        let (code, message) = match error {
-            mpsc::error::TrySendError::Full(_) => ("busy", "another admin command is at work: try again"),
-            mpsc::error::TrySendError::Closed(_) => ("stopping", "this replica is stopping: ask another one"),
-        };
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, code, message.to_owned());
-    }
-    match timeout(ORDER_DEADLINE, outcome).await {
-        Ok(Ok(Ok(done))) => response::json(StatusCode::OK, &done),
-        Ok(Ok(Err(refused))) => response::json(StatusCode::CONFLICT, &refused),
-        Ok(Err(_)) | Err(_) => {
-            let message = "the outcome is not known: look at `ollin status` before asking again";
-            refuse(StatusCode::GATEWAY_TIMEOUT, "unknown", message.to_owned())
-        }
-    }
+    let look = "look at `ollin status` before asking again";
+    command::carry_out(commands, |reply| AdminCommand::Leadership { order, reply }, look).await
+}
+
+async fn change_members(commands: &mpsc::Sender<AdminCommand>, limits: &Limits, request: Request<Body>) -> Response {
+    let change = match command::read(request, limits, None, "a change of the members").await {
+        Ok(change) => change,
+        Err(refused) => return *refused,
+    };
+    let look = "look at the members before asking again";
+    command::carry_out(commands, |reply| AdminCommand::ChangeMembers { change, reply }, look).await
+}
+
+async fn upgrade(commands: &mpsc::Sender<AdminCommand>) -> Response {
+    command::carry_out(commands, |reply| AdminCommand::Upgrade { reply }, "ask again, it is safe").await
+}
+
+async fn answer_duties(commands: &mpsc::Sender<AdminCommand>, limits: &Limits, request: Request<Body>) -> Response {
+    let limits = Limits { body_bytes: MAX_DUTIES_BYTES, ..*limits };
+    let request = match command::read(request, &limits, None, "a question about duties").await {
+        Ok(request) => request,
+        Err(refused) => return *refused,
+    };
+    let look = "list the duties before asking again";
+    command::carry_out(commands, |reply| AdminCommand::Duties { request, reply }, look).await
 }
