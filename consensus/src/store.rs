@@ -20,6 +20,8 @@ mod sync_clock;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use database::{BASE, VOTE};
 pub(crate) use database::{Database, Identity};
 pub use disk::{Batch, Change, Disk, DiskError, Record, Table};
 pub(crate) use durable::Durable;

@@ -96,7 +96,17 @@ pub async fn recover_from_survivor(
     if !config.data_directory.is_dir() {
         return Err(RecoverError::Empty { path: config.data_directory.clone() });
     }
-    let Parts { cluster, disk, wire, anchor, .. } = Parts::of(config)?;
+    recover_with(config, Parts::of(config)?, confirmed, audit).await
+}
+
+/// The same over other disks and wires.
+pub(crate) async fn recover_with(
+    config: &ConsensusConfig,
+    parts: Parts,
+    confirmed: &Confirmed,
+    audit: Option<&AuditCheck>,
+) -> Result<Recovered, RecoverError> {
+    let Parts { cluster, disk, wire, anchor, .. } = parts;
     let (database, index) = Database::open(disk)?;
     let path = config.cluster_directory.join(CLUSTER);
     let survivor = Survivor { replica: config.replica, listed: cluster.cluster_id_bytes()?, file: &cluster, path: &path };

@@ -103,7 +103,7 @@ impl Cluster {
             let world = self.world.clone();
             world.enter(|| self.step(step));
         }
-        let story = self.recorder.take();
+        let story = Story { slowness: plan.slowness, ..self.recorder.take() };
         // Whatever still runs ends with its world.
         let ended = catch_unwind(AssertUnwindSafe(|| self.world.clone().enter(|| drop(self))));
         assert!(ended.is_ok(), "the end of a world panicked");

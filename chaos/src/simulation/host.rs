@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use ollin_consensus::simulation::{Image, MemoryAnchor, MemoryDisk, ProcessId, SyncTimes, World};
 use ollin_consensus::{ClusterFile, ConsensusConfig, Fingerprint, MemberKind, ReplicaAddress, SigningLog, Timers};
 use ollin_protocol::schedule::Schedule;
@@ -24,6 +25,9 @@ pub(super) const L1_SLOT: Duration = Duration::from_millis(250);
 /// Old contents of a disk that are kept for those that roll it back.
 const BACKUPS: usize = 24;
 
+/// What is promised by a disk's contents.
+type Promised = Vec<Option<Bytes>>;
+
 /// A machine.
 pub(super) struct Host {
     pub(super) id: HostId,
@@ -38,12 +42,25 @@ pub(super) struct Host {
     pub(super) halted: bool,
     /// What its disk held at first.
     pub(super) began: Image,
+    /// Set while its disk holds something else than its last process left: that, and what it was given instead.
+    owed: Option<(Promised, Promised)>,
     /// Its last process was refused for what its store lacks.
     pub(super) refused: Arc<AtomicBool>,
     /// It was a member.
     pub(super) is_member: bool,
     /// Since when it is seen to be out.
     pub(super) out_since: Option<Duration>,
+}
+
+/// What contents that were put in the place of others are to whoever promised something over those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// The same promises.
+    Same,
+    /// Not all of them.
+    Less,
+    /// All of them, which had been missing.
+    Back,
 }
 
 /// Where a process puts its log once it is open.
@@ -70,6 +87,7 @@ impl Host {
             backups: VecDeque::new(),
             halted: false,
             began,
+            owed: None,
             refused: Arc::default(),
             is_member: false,
             out_since: None,
@@ -88,6 +106,29 @@ impl Host {
         let then = now.saturating_sub(by);
         let kept = self.backups.iter().rev().find(|(at, _)| *at <= then).or(self.backups.front());
         kept.map(|(_, image)| image.clone()).unwrap_or_default()
+    }
+
+    /// What the last process that wrote anything has promised.
+    pub(super) fn promised(&self) -> Promised {
+        let held = self.disk.image().promised();
+        match &self.owed {
+            Some((owed, given)) if *given == held => owed.clone(),
+            Some(_) | None => held,
+        }
+    }
+
+    /// Puts other contents in the place of its disk's.
+    pub(super) fn give(&mut self, image: Image) -> Given {
+        let (before, promised, given) = (self.disk.image().promised(), self.promised(), image.promised());
+        self.disk = MemoryDisk::of(self.id.to_string(), image);
+        let was_whole = before == promised;
+        let is_whole = given == promised;
+        self.owed = (!is_whole).then_some((promised, given));
+        match (was_whole, is_whole) {
+            (_, false) => Given::Less,
+            (false, true) => Given::Back,
+            (true, true) => Given::Same,
+        }
     }
 
     /// Whether it is a copy of another machine.

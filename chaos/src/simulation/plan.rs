@@ -36,6 +36,8 @@ pub struct Plan {
     pub way: Duration,
     /// Heartbeats and elections.
     pub timers: Timers,
+    /// As a multiple of those of one region.
+    pub slowness: u32,
 }
 
 /// Whose disks may forget in a run. Most of what the oracles know holds while one of three does.
@@ -69,11 +71,11 @@ impl Plan {
         let way = draw.ms(1, 12);
         let mut timers = TimerProfile::OneRegion.timers();
         // Slots are short here. As seen from them, longer timers are those of several regions.
-        let times = draw.random.random_range(1..=4);
+        let slowness = draw.random.random_range(1..=4);
         for timer in [&mut timers.heartbeat, &mut timers.election_timeout_min, &mut timers.election_timeout_max] {
-            *timer *= times;
+            *timer *= slowness;
         }
-        Self { hosts: (1..=HOSTS).map(HostId).collect(), faults, sync, way, timers }
+        Self { hosts: (1..=HOSTS).map(HostId).collect(), faults, sync, way, timers, slowness }
     }
 }
 

@@ -38,6 +38,10 @@ pub enum Event {
     Memory { host: HostId, memory: Memory },
     /// A machine's disk does not hold any more what it had made durable.
     Taken { host: HostId, replica: ReplicaId },
+    /// A copy of the machine has promised more than it holds, and is gone. Nothing on the machine tells of it.
+    Outlived { host: HostId, replica: ReplicaId },
+    /// It holds it again: what it was given back is what its last process had left.
+    GivenBack { host: HostId, replica: ReplicaId },
     /// A process did not start, or gave up by itself.
     Stopped { host: HostId, reason: String },
     /// A process died by a fault.
@@ -118,14 +122,15 @@ pub struct Story {
     pub frames: u64,
     /// How many frames.
     pub frame_count: u64,
+    /// The timers, as a multiple of those of one region; 0 counts as 1.
+    pub slowness: u32,
 }
 
 impl Story {
     /// When the second replica's disk was taken away: from then on the cluster may have forgotten what a quorum had promised.
     pub fn quorum_taken_at(&self) -> Option<Duration> {
         let mut first = None;
-        let taken =
-            |told: &&Told| matches!(&told.event, Event::Taken { replica, .. } if *first.get_or_insert(*replica) != *replica);
+        let taken = |told: &&Told| matches!(&told.event, Event::Taken { replica, .. } | Event::Outlived { replica, .. } if *first.get_or_insert(*replica) != *replica);
         self.events.iter().find(taken).map(|told| told.at)
     }
 
@@ -187,6 +192,8 @@ impl fmt::Display for Event {
             }
             Self::Memory { host, memory } => write!(f, "{host}: memory {memory:?}"),
             Self::Taken { host, replica } => write!(f, "{host}: its disk holds less than replica {replica} has promised"),
+            Self::Outlived { host, replica } => write!(f, "{host}: a copy has promised more as replica {replica}, and is gone"),
+            Self::GivenBack { host, replica } => write!(f, "{host}: its disk holds again what replica {replica} has promised"),
             Self::Stopped { host, reason } => write!(f, "{host}: stops: {reason}"),
             Self::Killed { host, lost_batches } => write!(f, "{host}: dies, {lost_batches} unsynced batches lost"),
             Self::Panicked { host, message } => write!(f, "{host}: panics: {message}"),

@@ -6,7 +6,7 @@ use ollin_consensus::simulation::{Image, MemoryDisk};
 
 use super::cluster::{Cluster, Step};
 use super::fault::{Fault, Power};
-use super::host::Host;
+use super::host::{Given, Host};
 use super::story::{Event, HostId};
 
 /// Which contents a machine comes back with.
@@ -92,13 +92,15 @@ impl Cluster {
     /// Puts other contents in the place of those that a machine's disk holds durably.
     pub(super) fn swap_disk(&mut self, id: HostId, image: Image) {
         let Some(host) = self.hosts.get_mut(&id) else { return };
-        let replica = host.replica;
-        let holds_less = image != host.disk.image();
-        host.disk = MemoryDisk::of(id.to_string(), image);
+        let (replica, given) = (host.replica, host.give(image));
         self.set_sync(id, self.sync);
-        if holds_less {
-            self.disks.taken(id);
-            self.tell(Event::Taken { host: id, replica });
+        match given {
+            Given::Less => {
+                self.disks.taken(id);
+                self.tell(Event::Taken { host: id, replica });
+            }
+            Given::Back => self.tell(Event::GivenBack { host: id, replica }),
+            Given::Same => {}
         }
     }
 
@@ -113,7 +115,7 @@ impl Cluster {
         let now = self.world.elapsed();
         let Some((replica, image, has_more)) = self.hosts.get(&id).map(|host| {
             let image = host.backup(now, by);
-            let has_more = image != host.disk.image();
+            let has_more = image.promised() != host.promised();
             (host.replica, image, has_more)
         }) else {
             return;
@@ -131,10 +133,10 @@ impl Cluster {
     pub(super) fn vanish(&mut self, copy: HostId) {
         self.kill(copy);
         let Some(gone) = self.hosts.remove(&copy) else { return };
-        let has_written = gone.began != gone.disk.image();
+        let has_written = gone.began.promised() != gone.disk.image().promised();
         let original = self.hosts.values().find(|host| host.replica == gone.replica).map(|host| host.id);
         if let Some(original) = original.filter(|_| has_written) {
-            self.tell(Event::Taken { host: original, replica: gone.replica });
+            self.tell(Event::Outlived { host: original, replica: gone.replica });
         }
     }
 

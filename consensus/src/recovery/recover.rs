@@ -242,6 +242,16 @@ impl Recovery {
         })
     }
 
+    /// What this process holds is not all that was promised under its Raft id. No anchor proves it from here on, so that the next start
+    /// calls the roll.
+    ///
+    /// # Errors
+    /// If the anchor cannot be removed.
+    pub(crate) fn distrust(&self) -> io::Result<()> {
+        self.inner.memory.send_replace(Memory::Recovering);
+        self.anchor()
+    }
+
     fn become_whole(&self) -> io::Result<()> {
         self.inner.memory.send_replace(Memory::Whole);
         self.anchor()
@@ -486,6 +496,16 @@ mod tests {
         recovery.inner.campaigns.lock().may = false;
         recovery.synced(promise(3, 1, Some((3, 12)))).unwrap();
         assert_eq!(*anchor.0.lock(), None, "the log that was heard of is still awaited");
+    }
+
+    #[test]
+    fn what_is_not_all_that_was_promised_has_no_anchor_any_more() {
+        let (recovery, anchor) = anchored();
+        recovery.synced(promise(3, 1, Some((3, 11)))).unwrap();
+        assert!(anchor.0.lock().is_some());
+        recovery.distrust().unwrap();
+        recovery.synced(promise(3, 1, Some((3, 12)))).unwrap();
+        assert_eq!((*anchor.0.lock(), recovery.memory()), (None, Memory::Recovering));
     }
 
     #[test]

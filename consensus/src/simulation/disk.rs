@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::world::World;
-use crate::store::{Batch, Change, Disk, DiskError, Record, Table};
+use crate::store::{BASE, Batch, Change, Disk, DiskError, Record, Table, VOTE};
 
 /// What a disk holds. Cloning shares it until one of the two changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,15 @@ impl Image {
                 Change::Delete { key, .. } => drop(table.remove(key)),
             }
         }
+    }
+
+    /// What the store holds that its replica may have promised to others: its vote and its last entry. Opaque; two that are equal
+    /// promise the same.
+    pub fn promised(&self) -> Vec<Option<Bytes>> {
+        let (log, meta) = (self.table(Table::Log), self.table(Table::Meta));
+        let last = log.last_key_value();
+        let base = last.is_none().then(|| meta.get(BASE.as_bytes()).cloned()).flatten();
+        vec![meta.get(VOTE.as_bytes()).cloned(), last.map(|(index, _)| index.clone()), last.map(|(_, entry)| entry.clone()), base]
     }
 
     /// One table's records.

@@ -16,6 +16,8 @@ use super::timer::{Sleep, Timers};
 
 /// So many polls without the clock moving are taken for a loop without end.
 const POLLS_AT_ONE_TIME: u64 = 200_000;
+/// So many tasks are taken for some that start each other without end.
+const TASKS: usize = 20_000;
 
 thread_local! {
     static CURRENT: RefCell<Option<World>> = const { RefCell::new(None) };
@@ -47,12 +49,21 @@ struct Inner {
     next: Cell<u64>,
 }
 
-/// Tasks kept waking each other while the clock stood still.
+/// Tasks that have no end.
 #[derive(Debug, thiserror::Error)]
-#[error("{POLLS_AT_ONE_TIME} polls at one time, {at_ms} ms after the start")]
-pub struct Livelock {
-    /// When.
-    pub at_ms: u128,
+pub enum Livelock {
+    /// They kept waking each other while the clock stood still.
+    #[error("{POLLS_AT_ONE_TIME} polls at one time, {at_ms} ms after the start")]
+    Polls {
+        /// When.
+        at_ms: u128,
+    },
+    /// They start more and more others.
+    #[error("more than {TASKS} tasks, {at_ms} ms after the start")]
+    Tasks {
+        /// When.
+        at_ms: u128,
+    },
 }
 
 impl World {
@@ -215,8 +226,11 @@ impl World {
                 self.poll(id);
                 polls += 1;
                 if polls > POLLS_AT_ONE_TIME {
-                    return Err(Livelock { at_ms: self.elapsed().as_millis() });
+                    return Err(Livelock::Polls { at_ms: self.elapsed().as_millis() });
                 }
+            }
+            if self.inner.tasks.borrow().len() > TASKS {
+                return Err(Livelock::Tasks { at_ms: self.elapsed().as_millis() });
             }
             if !self.inner.timers.advance(limit) {
                 return Ok(());
@@ -286,6 +300,24 @@ mod tests {
 
     use super::*;
     use crate::runtime;
+
+    /// Starts two of its kind after a millisecond.
+    fn breed() -> futures::future::BoxFuture<'static, ()> {
+        Box::pin(async {
+            runtime::sleep(Duration::from_millis(1)).await;
+            for _ in 0..2 {
+                drop(World::current().unwrap().spawn(breed()));
+            }
+        })
+    }
+
+    #[test]
+    fn tasks_that_start_more_and_more_others_are_an_error_and_not_the_end_of_memory() {
+        let world = World::new(1);
+        drop(world.spawn(breed()));
+        let error = world.run_until(Duration::from_secs(60)).unwrap_err();
+        assert!(matches!(error, Livelock::Tasks { at_ms: 14..=16 }), "{error}");
+    }
 
     /// Three tasks write down when they ran, over a minute of simulated time.
     fn story(seed: u64) -> Vec<(u64, u128)> {

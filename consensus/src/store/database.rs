@@ -19,9 +19,9 @@ use crate::retired::Retired;
 use crate::sealed;
 use crate::state::State;
 
-pub(super) const VOTE: &str = "vote";
+pub(crate) const VOTE: &str = "vote";
 pub(super) const COMMITTED: &str = "committed";
-pub(super) const BASE: &str = "base";
+pub(crate) const BASE: &str = "base";
 const IDENTITY: &str = "identity";
 const RETIRED: &str = "retired";
 const SNAPSHOT: &str = "snapshot";

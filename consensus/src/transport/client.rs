@@ -55,10 +55,19 @@ impl Client {
         timeout(wait, self.ask(to, Some(lane), request)).await.map_err(timed_out)?.map(|(_, response)| response)
     }
 
-    /// Asks who answers at a member's address, over a connection of its own.
+    /// Greets whoever answers at a member's address, over a connection of its own.
     pub(crate) async fn hello(&self, to: u64, wait: Duration) -> Result<Answered, CallError> {
+        self.ask_alone(to, Request::Hello, wait).await
+    }
+
+    /// Asks which process answers at a member's address, because of a frame that was received.
+    pub(super) async fn identify(&self, to: u64, wait: Duration) -> Result<Answered, CallError> {
+        self.ask_alone(to, Request::Identify, wait).await
+    }
+
+    async fn ask_alone(&self, to: u64, request: Request, wait: Duration) -> Result<Answered, CallError> {
         let timed_out = |_| CallError::Timeout { replica: to, waited_ms: wait.as_millis() };
-        timeout(wait, self.ask(to, None, Request::Hello)).await.map_err(timed_out)?.map(|(answered, _)| answered)
+        timeout(wait, self.ask(to, None, request)).await.map_err(timed_out)?.map(|(answered, _)| answered)
     }
 
     /// Asks all others who the members are: what they have applied may be later than the own log.

@@ -94,6 +94,9 @@ pub(crate) enum Request {
     Evidence(SeenSignature),
     /// Raise the version of the rules, if you lead.
     Upgrade,
+    /// Which process answers at your address? Answered at once: whoever asks dials back because of a frame, and must not be dialled
+    /// back for that, or two replicas that both distrust each other's processes ask each other without end.
+    Identify,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

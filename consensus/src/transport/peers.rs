@@ -201,6 +201,11 @@ impl Shared {
     /// Another process has taken the place of this one, which was stopped meanwhile: it does not know what that one has promised.
     pub(super) fn supersede(&self, by: u64) {
         let Self_ { name, replica, .. } = self.me;
+        if let Err(error) = self.recovery.distrust() {
+            return self.halt.halt(format!(
+                "replica {name} was superseded, and its anchor cannot be removed, which would prove that it was not: {error}"
+            ));
+        }
         self.halt.halt(format!(
             "while this process stood still, another one took part as replica {name} (Raft id {replica}): Raft id {by} has heard it. \
              See that the other one stays down, then restart this one: at its start it asks the others what it lacks"

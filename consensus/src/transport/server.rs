@@ -161,6 +161,10 @@ impl Server {
             return if is_hello { Ok(Response::Hello) } else { Err(Refused::Sender) };
         }
         shared.refuse_superseded(&frame)?;
+        if matches!(frame.body, Request::Identify) {
+            // A halted replica is not to be taken for one that is there.
+            return shared.halt.reason().map_or(Ok(Response::Hello), |reason| Err(self.halted(reason)));
+        }
         if let Process::Other { boot } = shared.hear(frame.from, frame.boot) {
             self.refuse_duplicate(frame.from, boot, member.address).await?;
             shared.replace(frame.from, frame.boot);
@@ -170,7 +174,7 @@ impl Server {
         }
         // A halted replica is not to be taken for one that is there.
         if let Some(reason) = shared.halt.reason() {
-            return Err(Refused::Halted { reason, has_id: self.inner.enlistment.is_done() });
+            return Err(self.halted(reason));
         }
         shared.note(&frame);
         if is_hello {
@@ -193,6 +197,10 @@ impl Server {
         let starting = || Refused::NotServing { reason: "starting".to_owned() };
         let raft = self.inner.raft.get().ok_or_else(starting)?;
         self.dispatch(raft, frame.from, frame.body).await
+    }
+
+    fn halted(&self, reason: String) -> Refused {
+        Refused::Halted { reason, has_id: self.inner.enlistment.is_done() }
     }
 
     fn retired_cluster(&self) -> Refused {
@@ -251,14 +259,14 @@ impl Server {
         if unasked || shared.is_confirmed(frame.from, frame.boot) {
             return Ok(());
         }
-        let answered = self.inner.client.hello(frame.from, DIAL_BACK).await;
+        let answered = self.inner.client.identify(frame.from, DIAL_BACK).await;
         let confirmed = answered.is_ok_and(|answered| answered.boot == frame.boot);
         if confirmed { Ok(()) } else { Err(Refused::Unconfirmed { replica: frame.from }) }
     }
 
     /// Another process was heard under this id a moment ago. If it still answers at the member's address, the new one is refused.
     async fn refuse_duplicate(&self, replica: u64, earlier: u64, address: String) -> Result<(), Refused> {
-        match self.inner.client.hello(replica, DIAL_BACK).await {
+        match self.inner.client.identify(replica, DIAL_BACK).await {
             Ok(answered) if answered.boot == earlier => {
                 tracing::error!(replica, address, "a second process with this replica id was refused");
                 Err(Refused::Duplicate { replica, address })
@@ -271,7 +279,7 @@ impl Server {
         let refused = |error: &dyn std::error::Error| Refused::Request { reason: error.to_string() };
         match request {
             // Answered before Raft is asked.
-            Request::Hello | Request::RollCall => Ok(Response::Hello),
+            Request::Hello | Request::RollCall | Request::Identify => Ok(Response::Hello),
             Request::Append { vote, prev, prev_chain, entries, commit } => {
                 if let (Some((term, index)), Some(chain)) = (prev, prev_chain) {
                     self.inner.shared.compare(from, &Position { term, index, chain })?;
@@ -374,6 +382,7 @@ fn is_of_raft(request: &Request) -> bool {
         | Request::TransferLeader { .. }
         | Request::Yield => true,
         Request::Hello
+        | Request::Identify
         | Request::RollCall
         | Request::Found
         | Request::Enlist { .. }

@@ -17,6 +17,8 @@ struct Struck {
     raft_id: Option<u64>,
     /// Its process has left the roll call behind.
     heard_out: bool,
+    /// Its own anchor tells of it.
+    known: bool,
     /// A process has called the roll and made good what was lost: the next one may continue that one.
     settled: bool,
 }
@@ -32,8 +34,15 @@ pub fn no_amnesia(story: &Story) -> Vec<Finding> {
         let at = told.at;
         match &told.event {
             Event::Taken { host, .. } => {
-                struck.insert(*host, Struck { at, raft_id: ids.get(host).copied(), heard_out: false, settled: false });
+                let raft_id = ids.get(host).copied();
+                struck.insert(*host, Struck { at, raft_id, heard_out: false, known: true, settled: false });
             }
+            // The process that runs on is refused by whoever has heard the copy, and so is one that starts.
+            Event::Outlived { host, .. } => {
+                let raft_id = ids.get(host).copied();
+                struck.insert(*host, Struck { at, raft_id, heard_out: false, known: false, settled: false });
+            }
+            Event::GivenBack { host, .. } => drop(struck.remove(host)),
             Event::Started { host, .. } => hear(&mut struck, *host, false),
             Event::Opened { host, raft_id, memory } => {
                 ids.insert(*host, *raft_id);
@@ -41,10 +50,10 @@ pub fn no_amnesia(story: &Story) -> Vec<Finding> {
                 if let Some(known) = struck.get_mut(host)
                     && *memory != Memory::Recovering
                 {
-                    if !known.settled {
+                    if known.known && !known.settled {
                         findings.push(amnesia(*host, known, at, "it takes itself for the one before"));
                     }
-                    known.heard_out = true;
+                    known.heard_out |= known.known;
                 }
             }
             Event::Memory { host, memory } => {
@@ -125,12 +134,20 @@ mod tests {
         assert_eq!(no_amnesia(&story(after(Memory::Doubtful))).len(), 1, "that one still owed something");
         let honest = story([(1, opened(2, 2, Memory::Recovering)), (3, started(2)), (4, opened(2, 2, Memory::Whole))]);
         assert_eq!(no_amnesia(&honest), [], "its disk was not touched");
+        let (again, back) = ((3, started(2)), (2, Event::GivenBack { host: HostId(2), replica: ReplicaId::new(2) }));
+        let put_right = [(1, opened(2, 2, Memory::Recovering)), (2, taken(2, 2)), back, again, (4, opened(2, 2, Memory::Whole))];
+        assert_eq!(no_amnesia(&story(put_right)), [], "it holds what was promised");
     }
 
     #[test]
     fn under_a_new_raft_id_it_is_another_replica_and_a_copy_is_not() {
         let healed = [(1, opened(2, 2, Memory::Recovering)), (2, taken(2, 2)), (3, opened(2, 57, Memory::Whole)), (4, acts(2))];
         assert_eq!(no_amnesia(&story(healed)), []);
+        let outlived = [(1, opened(2, 2, Memory::Whole)), (2, Event::Outlived { host: HostId(2), replica: ReplicaId::new(2) })];
+        let then = |rest: Vec<(u64, Event)>| no_amnesia(&story(outlived.clone().into_iter().chain(rest)));
+        assert_eq!(then(vec![(3, opened(2, 2, Memory::Whole))]), [], "nothing on its machine tells of the copy");
+        assert_eq!(then(vec![(3, opened(2, 2, Memory::Whole)), (4, acts(2))]).len(), 1, "but others do");
+        assert_eq!(then(vec![(4, signed(2, 7, 0xaa))]).len(), 1, "nor does a process that stood still go on");
         let copy = [(1, taken(12, 2)), (2, opened(12, 2, Memory::Recovering)), (3, acts(12))];
         assert!(matches!(no_amnesia(&story(copy))[..], [Finding::Amnesia { host: HostId(12), .. }]));
     }

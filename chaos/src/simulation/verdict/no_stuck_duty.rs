@@ -14,7 +14,7 @@ const RECOVERY: Duration = Duration::from_secs(2);
 
 /// Checks that after the healing every slot is worked to its end, and that no replica has stopped for good while disks were honest.
 pub fn no_stuck_duty(story: &Story) -> Vec<Finding> {
-    let honest = !story.events.iter().any(|told| matches!(told.event, Event::Taken { .. }));
+    let honest = !story.events.iter().any(|told| matches!(told.event, Event::Taken { .. } | Event::Outlived { .. }));
     let mut findings = Vec::new();
     let (mut first, mut leaving) = (BTreeSet::new(), BTreeSet::new());
     for told in &story.events {

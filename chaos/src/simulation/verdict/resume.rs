@@ -1,17 +1,18 @@
-//! V1: after a leader's death another replica acts within a second, if nothing else is wrong.
+//! V1: after a leader's death another replica acts within a second (with the timers of one region), if nothing else is wrong.
 
 use std::time::Duration;
 
 use super::Finding;
 use crate::simulation::story::{Event, HostId, Story};
 
-/// How long a successor may take.
+/// How long a successor may take with the timers of one region.
 const LIMIT: Duration = Duration::from_secs(1);
 /// For so long before and after the death nothing else may have happened.
 const CALM: Duration = Duration::from_secs(3);
 
 /// Looks at every death of an acting replica in calm times.
 pub fn resume(story: &Story) -> Vec<Finding> {
+    let limit = limit(story);
     let mut acting = Vec::new();
     let mut findings = Vec::new();
     for told in &story.events {
@@ -24,7 +25,7 @@ pub fn resume(story: &Story) -> Vec<Finding> {
                 let acted = acting.contains(host);
                 acting.retain(|acts| acts != host);
                 if acted && acting.is_empty() && is_calm(story, *host, told.at) && !is_succeeded(story, told.at) {
-                    findings.push(Finding::NoSuccessor { host: *host, at: told.at, limit: LIMIT });
+                    findings.push(Finding::NoSuccessor { host: *host, at: told.at, limit });
                 }
             }
             _ => {}
@@ -33,10 +34,15 @@ pub fn resume(story: &Story) -> Vec<Finding> {
     findings
 }
 
+fn limit(story: &Story) -> Duration {
+    LIMIT * story.slowness.max(1)
+}
+
 /// Nothing but this one death, and nothing still in force.
 fn is_calm(story: &Story, died: HostId, at: Duration) -> bool {
     let longest = Duration::from_secs(5);
-    let near = |told: Duration| told + longest > at && told < at + LIMIT;
+    let limit = limit(story);
+    let near = |told: Duration| told + longest > at && told < at + limit;
     let struck = story.events.iter().filter(|told| near(told.at));
     let mut strikes = 0;
     for told in struck {
@@ -50,13 +56,14 @@ fn is_calm(story: &Story, died: HostId, at: Duration) -> bool {
             _ => {}
         }
     }
-    let ends = story.events.iter().any(|told| told.at >= at + LIMIT);
+    let ends = story.events.iter().any(|told| told.at >= at + limit);
     strikes <= 1 && at > CALM && ends
 }
 
 fn is_succeeded(story: &Story, at: Duration) -> bool {
+    let limit = limit(story);
     story.events.iter().any(|told| {
-        (at..=at + LIMIT).contains(&told.at) && matches!(&told.event, Event::Role { role, .. } if role.active_term().is_some())
+        (at..=at + limit).contains(&told.at) && matches!(&told.event, Event::Role { role, .. } if role.active_term().is_some())
     })
 }
 

@@ -1,11 +1,14 @@
 //! Going on from one replica when the others are lost (safety rule R12).
 
 use super::cluster::{Cluster, attestation, claim_one, duty_of, until};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
 use super::*;
 use crate::membership::{Member, MemberKind, MemberOrder};
 use crate::recovery::Memory;
-use crate::survivor::{Confirmed, RecoverError, Recovered, recover_from_survivor};
-use crate::transport::{CallError, Refused, Request};
+use crate::survivor::{Confirmed, RecoverError, Recovered, recover_from_survivor, recover_with};
+use crate::transport::{CallError, Fingerprint, Parcel, Refused, Request, Server, Serving, Wire, WireError};
 
 fn name(number: u64) -> ReplicaId {
     ReplicaId::new(number)
@@ -237,6 +240,46 @@ async fn no_voter_that_is_confirmed_as_lost_may_answer() {
     let refused = recover(&cluster, 3, &[1, 2, 4, 5]).await.unwrap_err();
     assert!(matches!(&refused, RecoverError::LostAnswer { answering } if *answering == [name(1)]), "{refused}");
     drop(running);
+    cluster.shutdown().await;
+}
+
+/// A wire on which replica 1 answers something that nobody understands, and nobody else answers.
+struct Garbled(Result<Bytes, WireError>);
+
+impl Wire for Garbled {
+    fn fingerprint(&self) -> Fingerprint {
+        [0; 32]
+    }
+
+    fn carry(&self, parcel: Parcel) -> BoxFuture<'_, Result<Bytes, WireError>> {
+        let silent = || Err(WireError::Unreachable { reason: "no route".to_owned() });
+        let answer = if parcel.name == name(1) {
+            match &self.0 {
+                Ok(bytes) => Ok(bytes.clone()),
+                Err(_) => Err(WireError::Broken { reason: "HTTP 500".to_owned() }),
+            }
+        } else {
+            silent()
+        };
+        Box::pin(async move { answer })
+    }
+
+    fn listen(&self, _server: Server, _stop: CancellationToken) -> BoxFuture<'_, std::io::Result<Serving>> {
+        Box::pin(async { Err(std::io::Error::other("nobody is served")) })
+    }
+}
+
+/// Whoever answers at all may sign, also one whose program is newer than this one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_answer_that_is_not_understood_is_one() {
+    let (cluster, _) = stopped().await;
+    let config = cluster.config(3);
+    let broken = Err(WireError::Broken { reason: String::new() });
+    for answer in [Ok(Bytes::from_static(b"")), Ok(Bytes::from_static(b"\x7fnext year's format")), broken] {
+        let parts = Parts { wire: Arc::new(Garbled(answer)), ..Parts::of(&config).unwrap() };
+        let refused = recover_with(&config, parts, &confirmed(&[1, 2]), None).await.unwrap_err();
+        assert!(matches!(refused, RecoverError::Unreadable { replica, .. } if replica == name(1)), "{refused}");
+    }
     cluster.shutdown().await;
 }
 

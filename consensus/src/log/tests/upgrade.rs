@@ -5,8 +5,6 @@ use super::*;
 use crate::membership::{MemberKind, MemberOrder};
 use crate::rules::{RulesVersion, Supported, UpgradeRefusal, Upgraded};
 
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
-
 fn name(number: u64) -> ReplicaId {
     ReplicaId::new(number)
 }
@@ -20,19 +18,16 @@ async fn exchange(cluster: &mut Cluster, id: u64) {
 
 /// Asks until every member has been heard.
 async fn upgrade(cluster: &Cluster) -> Result<Upgraded, UpgradeError> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match cluster.leader().await.upgrade().await {
-            // What passes by itself, after a start or an election.
-            Err(
-                UpgradeError::NotLeader { .. }
-                | UpgradeError::Unknown { .. }
-                | UpgradeError::Refused(UpgradeRefusal::Unheard { .. } | UpgradeRefusal::UnderWay),
-            ) if Instant::now() < deadline => {}
-            answer => return answer,
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let attempt = async || match cluster.leader().await.upgrade().await {
+        // What passes by itself, after a start or an election.
+        Err(
+            UpgradeError::NotLeader { .. }
+            | UpgradeError::Unknown { .. }
+            | UpgradeError::Refused(UpgradeRefusal::Unheard { .. } | UpgradeRefusal::UnderWay),
+        ) => None,
+        answer => Some(answer),
+    };
+    cluster::eventually("an upgrade", attempt).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -102,11 +97,7 @@ async fn an_old_program_stops_in_front_of_the_new_rules() {
     }
     // And as a new member: it is not let in.
     let order = MemberOrder::Renew { replica: follower };
-    let deadline = Instant::now() + PATIENCE;
-    while let Err(error) = cluster.leader().await.change_members(order.clone()).await {
-        assert!(Instant::now() < deadline, "{error}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    cluster::eventually("a new id", async || cluster.leader().await.change_members(order.clone()).await.ok()).await;
     let old = cluster.start(follower).await.unwrap();
     let reason = old.view().halted.unwrap();
     assert!(reason.contains("version 2 of the rules is in force") && reason.contains("supports version 1"), "{reason}");
@@ -146,15 +137,12 @@ async fn a_learner_is_waited_for_too() {
     let refused = upgrade(&cluster).await;
     assert!(matches!(refused, Err(UpgradeError::Refused(UpgradeRefusal::Unsupported { .. }))), "{refused:?}");
     exchange(&mut cluster, 4).await;
-    let deadline = Instant::now() + PATIENCE;
-    let raised = loop {
-        match upgrade(&cluster).await {
-            // What it reported before it was stopped.
-            Err(UpgradeError::Refused(UpgradeRefusal::Unsupported { .. })) if Instant::now() < deadline => {}
-            answer => break answer.unwrap(),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let attempt = async || match upgrade(&cluster).await {
+        // What it reported before it was stopped.
+        Err(UpgradeError::Refused(UpgradeRefusal::Unsupported { .. })) => None,
+        answer => Some(answer.unwrap()),
     };
+    let raised = cluster::eventually("an upgrade by the exchanged one", attempt).await;
     assert_eq!(raised.version, RulesVersion::NEXT);
     cluster.shutdown().await;
 }
