@@ -74,7 +74,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     ] },
     Exhibit { fault: Fault::WallClockInRule, rule: "S5", place: "slashing-guard/src/guard/claim.rs", catchers: &[
         Test(GuardTests, "claim::claims_of_one_entry_are_decided_in_order", "Sealed"),
-        Simulated(Seeds { end: 20 }, "S5:"),
+        Simulated(Seeds { end: 60 }, "S5:"),
     ] },
     Exhibit { fault: Fault::LeaderByMemory, rule: "R1", place: "consensus/src/store/log_store.rs", catchers: &[
         Test(Consensus, "store::tests::an_own_committed_vote_of_an_earlier_process_is_not_committed_any_more", "store/tests.rs"),
@@ -117,7 +117,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     ] },
     Exhibit { fault: Fault::SyncSkipped, rule: "R5", place: "consensus/src/store/sync.rs", catchers: &[
         Test(Consensus, "store::tests::what_was_acknowledged_outlives_a_crash_and_so_does_a_vote", "an entry that a crash forgets"),
-        Simulated(Seeds { end: 20 }, "S2:"),
+        Simulated(Seeds { end: 60 }, "S2:"),
     ] },
     Exhibit { fault: Fault::VoteNotSynced, rule: "R5", place: "consensus/src/store/log_store.rs", catchers: &[
         Test(Consensus, "store::tests::what_was_acknowledged_outlives_a_crash_and_so_does_a_vote", "a vote that a crash forgets"),
@@ -139,7 +139,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     ] },
     Exhibit { fault: Fault::SigningOnUnknown, rule: "S2", place: "consensus/src/log/claim.rs", catchers: &[
         Test(Consensus, "log::tests::without_a_quorum_a_claim_ends_at_its_deadline_and_nothing_is_granted", "Ok([Ok(Grant"),
-        Simulated(Seeds { end: 20 }, "S2:"),
+        Simulated(Seeds { end: 60 }, "S2:"),
     ] },
     Exhibit { fault: Fault::ClaimTooEarly, rule: "R7", place: "consensus/src/log/claim.rs", catchers: &[
         Test(Consensus, "log::tests::claims_that_contradict_themselves_or_come_too_early_are_not_logged", "log/tests.rs"),
@@ -149,7 +149,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     ] },
     Exhibit { fault: Fault::NoRollCall, rule: "R6", place: "consensus/src/recovery/recover.rs", catchers: &[
         Test(Consensus, "log::tests::recovery::without_an_anchor_it_waits_for_all_others_and_nothing_is_closed", "it does not know what it has forgotten"),
-        Simulated(Seeds { end: 20 }, "S6:"),
+        Simulated(Seeds { end: 60 }, "S6:"),
     ] },
     Exhibit { fault: Fault::RollCallOfQuorum, rule: "R6", place: "consensus/src/recovery/roll_call.rs", catchers: &[
         Test(Consensus, "recovery::roll_call::tests::three_voters_wait_for_both_others_whoever_they_are", "may have committed what 2 lags behind"),
@@ -175,7 +175,7 @@ pub(crate) const CATALOGUE: &[Exhibit] = &[
     Exhibit { fault: Fault::RollbackBelieved, rule: "R6", place: "consensus/src/recovery/anchor.rs", catchers: &[
         Test(Consensus, "recovery::anchor::tests::the_store_that_the_last_process_left_is_told_from_an_older_and_from_another_one", "right: Broken"),
         Test(Consensus, "log::tests::recovery::a_disk_that_was_rolled_back_is_refused_by_the_anchor_and_by_who_has_seen_more", "recovery.rs"),
-        Simulated(Seeds { end: 20 }, "S6:"),
+        Simulated(Seeds { end: 60 }, "S6:"),
     ] },
     Exhibit { fault: Fault::AnchorOfEarlierBoot, rule: "R6", place: "consensus/src/recovery/anchor.rs", catchers: &[
         Test(Consensus, "recovery::anchor::tests::an_anchor_of_an_earlier_boot_of_the_machine_or_a_damaged_one_says_nothing", "right: Unknown"),
