@@ -214,6 +214,16 @@ impl World {
         self.directory.join("cluster").join("cluster.json")
     }
 
+    /// Gives a replica the cluster file that lists all that were ever laid out.
+    ///
+    /// # Errors
+    /// When it cannot be copied.
+    pub fn refresh_cluster_file(&self, id: u64) -> Result<()> {
+        let own = self.directory.join("cluster").join(format!("replica-{id}")).join("cluster.json");
+        std::fs::copy(self.cluster_file(), &own).with_context(|| format!("cannot copy to {}", own.display()))?;
+        Ok(())
+    }
+
     /// Runs `ollin cluster WORDS... --json` at the admin port of the replica `via`; returns the exit code and the JSON that it wrote.
     ///
     /// # Errors

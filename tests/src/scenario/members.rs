@@ -127,6 +127,8 @@ async fn healed(world: &mut World, outcome: &mut Outcome) -> Result<Vec<u64>> {
     let old_id = status(world, victim).await?.replica.raft_id;
     world.replica_mut(victim)?.kill()?;
     std::fs::remove_dir_all(world.replica(victim)?.directory().join("data").join("consensus"))?;
+    // All that its own file lists may have been replaced meanwhile: without its store it would know nobody to ask.
+    world.refresh_cluster_file(victim)?;
     world.replica_mut(victim)?.start()?;
     let remedy = format!("ollin cluster heal {victim}");
     let refused = || async { status(world, victim).await.ok()?.halted.filter(|reason| reason.contains(&remedy)) };
