@@ -18,7 +18,7 @@ pub(crate) use marker::Marker;
 pub(crate) use memory::Demands;
 pub use memory::Memory;
 pub use promise::Promise;
-pub(crate) use recover::{Recovering, Recovery, Said, seen};
+pub(crate) use recover::{Noted, Recovering, Recovery, Said, seen};
 pub(crate) use roll_call::{Seen, Standing};
 
 use ollin_protocol::units::ReplicaId;

@@ -65,6 +65,16 @@ struct Heard {
     gone: VecDeque<u64>,
 }
 
+/// What became of a frame's word about its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It counts.
+    Heard,
+    /// Another process has taken the sender's place: it was stopped for a while, and a copy of its machine took part under its Raft id
+    /// meanwhile. What that one has promised, the sender does not know (safety rule R8).
+    Superseded,
+}
+
 /// What a frame says of its sender.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Said<'a> {
@@ -154,24 +164,16 @@ impl Recovery {
     ///
     /// # Errors
     /// If the anchor cannot be removed: a demand that was heard must survive a restart.
-    pub(crate) fn note(&self, said: &Said<'_>) -> io::Result<()> {
+    pub(crate) fn note(&self, said: &Said<'_>) -> io::Result<Noted> {
         if said.memory == Memory::Recovering {
-            return Ok(());
+            return Ok(Noted::Heard);
         }
-        if !planted(Fault::DoubtNotAdopted) && self.inner.demands.adopt(said.demands) {
+        // In one step: between a look and a note another frame could make the sender one that is gone, or its successor.
+        let noted = self.inner.heard.lock().entry(said.replica).or_insert_with(|| Heard::new(said)).hear(said);
+        if noted == Noted::Heard && !planted(Fault::DoubtNotAdopted) && self.inner.demands.adopt(said.demands) {
             self.anchor()?;
         }
-        self.inner.heard.lock().entry(said.replica).or_insert_with(|| Heard::new(said)).hear(said);
-        Ok(())
-    }
-
-    /// Whether another process has taken the sender's place: it was stopped for a while, and a copy of its machine took part under its
-    /// Raft id meanwhile. What that one has promised, the sender does not know (safety rule R8).
-    pub(crate) fn is_superseded(&self, said: &Said<'_>) -> bool {
-        let is_gone = |heard: &Heard| heard.boot != said.boot && heard.has_passed(said);
-        said.memory != Memory::Recovering
-            && self.inner.heard.lock().get(&said.replica).is_some_and(is_gone)
-            && !planted(Fault::PausedProcessServed)
+        Ok(noted)
     }
 
     /// Forgets the demands that a closing has settled.
@@ -263,8 +265,11 @@ impl Heard {
         Self { boot: said.boot, promise: *said.promise, gone: VecDeque::new() }
     }
 
-    fn hear(&mut self, said: &Said<'_>) {
+    fn hear(&mut self, said: &Said<'_>) -> Noted {
         if self.boot != said.boot {
+            if self.has_passed(said) && !planted(Fault::PausedProcessServed) {
+                return Noted::Superseded;
+            }
             if self.gone.len() == GONE {
                 self.gone.pop_front();
             }
@@ -272,6 +277,7 @@ impl Heard {
             self.boot = said.boot;
         }
         self.promise = *said.promise;
+        Noted::Heard
     }
 
     /// A process that ended never comes back; one that was not heard before the present one lacks what that one has promised.

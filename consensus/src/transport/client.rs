@@ -106,8 +106,7 @@ impl Client {
         let shared = &self.shared;
         let is_theirs = (frame.cluster, frame.from, frame.to) == (shared.me.cluster, to, shared.me.replica);
         if is_theirs {
-            shared.refuse_superseded(&frame).map_err(|refused| CallError::Refused { replica: to, refused })?;
-            shared.note(&frame);
+            shared.note(&frame).map_err(|refused| CallError::Refused { replica: to, refused })?;
         }
         if let Response::Refused(refused) = frame.body {
             if let Refused::Retired { id, index, later } = refused

@@ -16,7 +16,7 @@ use crate::chain::{ChainIndex, Position};
 use crate::halt::Halt;
 use crate::leadership::Leadership;
 use crate::membership::Member;
-use crate::recovery::Recovery;
+use crate::recovery::{Noted, Recovery};
 use crate::runtime;
 
 /// A process that was heard so recently may still be alive; another one under its id must show that it is not.
@@ -179,23 +179,17 @@ impl Shared {
         Frame { cluster, from: replica, to, boot, last, memory, demands, promise, body }
     }
 
-    /// A process whose place another one has taken is not heard, whatever it says.
+    /// Takes in what a frame says of its sender's memory, before anything else sees the frame.
     ///
     /// # Errors
-    /// [`Refused::Superseded`].
-    pub(super) fn refuse_superseded<B>(&self, frame: &Frame<B>) -> Result<(), Refused> {
-        if self.recovery.is_superseded(&frame.said()) {
-            Err(Refused::Superseded { id: frame.from, boot: frame.boot })
-        } else {
-            Ok(())
+    /// [`Refused::Superseded`]: a process whose place another one has taken is not heard, whatever it says.
+    pub(super) fn note<B>(&self, frame: &Frame<B>) -> Result<(), Refused> {
+        match self.recovery.note(&frame.said()) {
+            Ok(Noted::Heard) => {}
+            Ok(Noted::Superseded) => return Err(Refused::Superseded { id: frame.from, boot: frame.boot }),
+            Err(error) => self.halt.halt(format!("the local anchor can neither be written nor removed: {error}")),
         }
-    }
-
-    /// Takes in what a frame says of its sender's memory, before anything else sees the frame.
-    pub(super) fn note<B>(&self, frame: &Frame<B>) {
-        if let Err(error) = self.recovery.note(&frame.said()) {
-            self.halt.halt(format!("the local anchor can neither be written nor removed: {error}"));
-        }
+        Ok(())
     }
 
     /// Another process has taken the place of this one, which was stopped meanwhile: it does not know what that one has promised.
@@ -254,10 +248,7 @@ mod tests {
         let here = shared();
         let at =
             |boot, promise| Shared { me: Self_ { boot, replica: 2, ..here.me }, recovery: Recovery::whole(promise), ..shared() };
-        let hears = |from: &Shared| {
-            let frame = from.frame(1, ());
-            here.refuse_superseded(&frame).map(|()| here.note(&frame))
-        };
+        let hears = |from: &Shared| here.note(&from.frame(1, ()));
         let (empty, more) =
             (Promise::default(), Promise { vote: Some(VoteRecord { term: 3, voted_for: 1, committed: false }), last: None });
         let (paused, copy) = (at(10, empty), at(11, empty));
@@ -279,7 +270,7 @@ mod tests {
         first.recovery.demands().adopt(&[(3, 30)]);
         let frame = first.frame(2, ());
         assert_eq!(frame.demands, [(3, 30)], "with votes, entries and answers alike");
-        second.note(&frame);
+        second.note(&frame).unwrap();
         assert_eq!(second.recovery.demands().all(), [(3, 30)]);
     }
 }

@@ -160,7 +160,6 @@ impl Server {
             // A starting process asks its own address whether somebody else is there.
             return if is_hello { Ok(Response::Hello) } else { Err(Refused::Sender) };
         }
-        shared.refuse_superseded(&frame)?;
         if matches!(frame.body, Request::Identify) {
             // A halted replica is not to be taken for one that is there.
             return shared.halt.reason().map_or(Ok(Response::Hello), |reason| Err(self.halted(reason)));
@@ -176,7 +175,7 @@ impl Server {
         if let Some(reason) = shared.halt.reason() {
             return Err(self.halted(reason));
         }
-        shared.note(&frame);
+        shared.note(&frame)?;
         if is_hello {
             return Ok(Response::Hello);
         }

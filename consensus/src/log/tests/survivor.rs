@@ -1,9 +1,9 @@
 //! Going on from one replica when the others are lost (safety rule R12).
 
-use super::cluster::{Cluster, attestation, claim_one, duty_of, until};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use super::cluster::{Cluster, attestation, claim_one, duty_of, until};
 use super::*;
 use crate::membership::{Member, MemberKind, MemberOrder};
 use crate::recovery::Memory;
@@ -244,7 +244,7 @@ async fn no_voter_that_is_confirmed_as_lost_may_answer() {
 }
 
 /// A wire on which replica 1 answers something that nobody understands, and nobody else answers.
-struct Garbled(Result<Bytes, WireError>);
+struct Garbled(fn() -> Result<Bytes, WireError>);
 
 impl Wire for Garbled {
     fn fingerprint(&self) -> Fingerprint {
@@ -253,14 +253,7 @@ impl Wire for Garbled {
 
     fn carry(&self, parcel: Parcel) -> BoxFuture<'_, Result<Bytes, WireError>> {
         let silent = || Err(WireError::Unreachable { reason: "no route".to_owned() });
-        let answer = if parcel.name == name(1) {
-            match &self.0 {
-                Ok(bytes) => Ok(bytes.clone()),
-                Err(_) => Err(WireError::Broken { reason: "HTTP 500".to_owned() }),
-            }
-        } else {
-            silent()
-        };
+        let answer = if parcel.name == name(1) { (self.0)() } else { silent() };
         Box::pin(async move { answer })
     }
 
@@ -274,8 +267,12 @@ impl Wire for Garbled {
 async fn an_answer_that_is_not_understood_is_one() {
     let (cluster, _) = stopped().await;
     let config = cluster.config(3);
-    let broken = Err(WireError::Broken { reason: String::new() });
-    for answer in [Ok(Bytes::from_static(b"")), Ok(Bytes::from_static(b"\x7fnext year's format")), broken] {
+    let answers: [fn() -> Result<Bytes, WireError>; 3] = [
+        || Ok(Bytes::new()),
+        || Ok(Bytes::from_static(b"\x7fnext year's format")),
+        || Err(WireError::Broken { reason: "HTTP 500".to_owned() }),
+    ];
+    for answer in answers {
         let parts = Parts { wire: Arc::new(Garbled(answer)), ..Parts::of(&config).unwrap() };
         let refused = recover_with(&config, parts, &confirmed(&[1, 2]), None).await.unwrap_err();
         assert!(matches!(refused, RecoverError::Unreadable { replica, .. } if replica == name(1)), "{refused}");

@@ -18,7 +18,8 @@ use crate::limit::Limits;
 /// Longer than any order takes that waits for its moment in a slot.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// Reads the order in a request's body; one without a body is the order `empty`, if there is one. `what` names it for whoever sent another thing.
+/// Reads the order in a request's body; one without a body is the order `empty`, if there is one. `what` names it for whoever sent
+/// another thing.
 pub(super) async fn read<T: DeserializeOwned>(
     request: Request<Body>,
     limits: &Limits,
